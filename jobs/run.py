@@ -1,0 +1,241 @@
+"""The command ``gristmill``: walk the road of a data set from raw files to a scored model.
+
+One Spark session serves all Spark steps; training runs on its own Horovod ranks. Progress goes to
+stderr; stdout carries one JSON line.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jobs.steps import STEP_NAMES, STEPS, Journey, Step, position, validate
+from pipelines.cli import report_errors
+from pipelines.errors import ContractError, GristmillError, ParameterError
+from pipelines.layout import Layout
+from pipelines.state import read_json, write_json
+from pipelines.step import StepResult, read_result
+from schemas.catalog import dataset, datasets
+
+
+@dataclass(frozen=True, slots=True)
+class RunParams:
+    """What one run was asked for."""
+
+    dataset: str
+    root: str
+    until: str
+    start: str
+    num_processes: int
+    sources: tuple[str, ...]
+    registry: str
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; exit code 0 only if every step succeeded."""
+    params = parse_arguments(arguments)
+    with report_errors():
+        print(json.dumps(run(params)), flush=True)
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> RunParams:
+    """Make ``RunParams`` of the command line; argparse exits with 2 on an unknown flag."""
+    parser = argparse.ArgumentParser(prog="gristmill", description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser(
+        "run",
+        help="walk a data set's road, or a part of it",
+        allow_abbrev=False,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    command.add_argument("dataset", help=f"one of {', '.join(datasets())}")
+    command.add_argument("--root", default="build/lake", help="folder of all tables and models")
+    steps = ", ".join(STEP_NAMES)
+    command.add_argument("--until", default=STEP_NAMES[-1], help=f"last step to do: {steps}")
+    command.add_argument(
+        "--from", dest="start", default="", help="do this step and the later ones anew"
+    )
+    command.add_argument("--np", type=int, default=2, help="Horovod ranks to train on")
+    command.add_argument(
+        "--sources", nargs="*", default=[], help="other places of sources: NAME=PATH"
+    )
+    command.add_argument(
+        "--registry", default="", help="postgresql://USER@HOST/NAME; empty: SQLite under the root"
+    )
+    said = parser.parse_args(arguments)
+    return RunParams(
+        said.dataset, said.root, said.until, said.start, said.np, tuple(said.sources), said.registry
+    )
+
+
+def run(params: RunParams) -> dict[str, Any]:
+    """Walk the road; give the summary that is printed.
+
+    The report is made whether or not a step fails. A step whose inputs, parameters and code are
+    those of a recorded one is not repeated.
+
+    Raises:
+        GristmillError: What a step raised, after the report is written.
+    """
+    spec = dataset(params.dataset)
+    first = position(params.start, "--from") if params.start else 0
+    last = position(params.until, "--until")
+    if first > last:
+        raise ParameterError(f"--from {params.start} comes after --until {params.until}")
+    if params.num_processes < 1:
+        raise ParameterError(f"--np: expected 1 or more ranks; got {params.num_processes}")
+    layout = Layout(params.root, spec.name)
+    known = _earlier(layout, first) if first else {}
+    _forget(layout, first if params.start else len(STEPS))
+    journey = Journey(
+        spec, params.root, params.num_processes, params.sources, params.registry, _spark(), known
+    )
+    record = _Record(layout, params)
+    failure: GristmillError | ContractError | None = None
+    try:
+        for number in range(first, last + 1):
+            _take(journey, STEPS[number], record)
+    except (GristmillError, ContractError) as error:
+        failure = error
+        record.fail(error)
+    finally:
+        record.write(journey)
+    report = _report(layout, record)
+    if failure:
+        print(f"report: {report}", file=sys.stderr, flush=True)
+        raise failure
+    return _summary(journey, report)
+
+
+class _Record:
+    """The file that says what a run did, rewritten after each step."""
+
+    def __init__(self, layout: Layout, params: RunParams) -> None:
+        self._started = datetime.now(UTC)
+        self.path = layout.base / "runs" / f"{self._started:%Y%m%dT%H%M%S%f}.json"
+        self._last = layout.base / "runs" / "last.json"
+        self._params = params
+        self._error: dict[str, str] = {}
+        self.step = ""
+
+    def fail(self, error: Exception) -> None:
+        """Keep what stopped the run."""
+        self._error = {"step": self.step, "message": str(error)}
+
+    def write(self, journey: Journey) -> None:
+        """Write the record of the run so far."""
+        value: dict[str, Any] = {
+            "command": "gristmill run",
+            "started_at": self._started.isoformat(timespec="seconds"),
+            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "parameters": asdict(self._params),
+            "steps": [asdict(result) for result in journey.results.values()],
+        }
+        if self._error:
+            value["error"] = self._error
+        write_json(self.path, value)
+        write_json(self._last, value)
+
+
+def _spark() -> Any:
+    from pipelines.spark.session import spark_session
+
+    return spark_session("run")
+
+
+def _take(journey: Journey, step: Step, record: _Record) -> None:
+    record.step = step.name
+    _say(f"[{STEP_NAMES.index(step.name) + 1}/{len(STEPS)}] {step.name} ...")
+    started = time.monotonic()
+    result = step.run(journey)
+    journey.results[step.name] = result
+    record.write(journey)
+    _say(f"      {_describe(result)}{_pace(result, started)}")
+    if step.layer:
+        record.step = f"validate-{step.layer}"
+        started = time.monotonic()
+        report = validate(journey, step)
+        journey.results[report.step] = report
+        record.write(journey)
+        _say(f"      {_describe_checks(report)}{_pace(report, started)}")
+
+
+def _describe(result: StepResult) -> str:
+    parts: list[str] = []
+    for source, fates in result.rows.items():
+        words = [f"{fates.read:,} read = {fates.kept:,} kept"]
+        words += [f"{fates.duplicate:,} duplicate"] if fates.duplicate else []
+        words += [f"{n:,} quarantined ({why})" for why, n in fates.quarantined.items()]
+        words += [f"{n:,} filtered ({why})" for why, n in fates.filtered.items()]
+        parts.append(f"{source}: {' + '.join(words)}")
+    return "\n      ".join(parts) or "done"
+
+
+def _describe_checks(result: StepResult) -> str:
+    checks = [check for report in result.details["reports"] for check in report["checks"]]
+    failed = [check for check in checks if not check["success"]]
+    warned = f", {len(failed)} warnings" if failed else ""
+    return f"{len(checks)} checks passed{warned}" if not failed else (
+        f"{len(checks) - len(failed)} of {len(checks)} checks passed{warned}"
+    )  # fmt: skip
+
+
+def _pace(result: StepResult, started: float) -> str:
+    if result.is_reused:
+        return "   (done before, not repeated)"
+    return f"   {time.monotonic() - started:.1f} s"
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+def _earlier(layout: Layout, first: int) -> dict[str, StepResult]:
+    """Results of the steps before ``first``, from the last run that did them."""
+    last = layout.base / "runs" / "last.json"
+    found = {}
+    if last.exists():
+        found = {item["step"]: read_result(item) for item in read_json(last)["steps"]}
+    missing = [name for name in STEP_NAMES[:first] if name not in found]
+    if missing:
+        raise ParameterError(
+            f"--from {STEP_NAMES[first]}: expected results of the steps before it under "
+            f"{layout.base}; {missing} have none. Run without --from first"
+        )
+    later = {name for name in STEP_NAMES[first:]}
+    layers = {f"validate-{step.layer}" for step in STEPS[first:] if step.layer}
+    return {name: result for name, result in found.items() if name not in later | layers}
+
+
+def _forget(layout: Layout, first: int) -> None:
+    """Drop the records of the steps from ``first`` on, so that they are done anew."""
+    for step in STEPS[first:]:
+        for record in layout.steps.glob(f"{step.name}-*.json"):
+            record.unlink()
+
+
+def _report(layout: Layout, record: _Record) -> str:
+    from pipelines.report import ReportParams, run
+
+    params = ReportParams(layout.dataset, layout.root, (str(record.path),))
+    return run(params).files["report"]
+
+
+def _summary(journey: Journey, report: str) -> dict[str, Any]:
+    summary: dict[str, Any] = {"dataset": journey.spec.name, "report": report}
+    if "evaluate" in journey.results:
+        summary["metrics"] = journey.results["evaluate"].details.get("test", {})
+    if "register" in journey.results:
+        summary["model"] = journey.results["register"].details
+    summary["tables"] = {name: result.tables for name, result in journey.results.items()}
+    _say(f"report: {Path(report)}")
+    return summary
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""Train: one rank of a Horovod job, or, with --np, the launcher of that many local ranks."""
+
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from pipelines.cli import param, parse_params, print_result, report_errors
+from pipelines.train import TrainParams, launch_training, run
+from pipelines.training.launcher import is_rank
+
+
+@dataclass(frozen=True, slots=True)
+class TrainJob(TrainParams):
+    """Train a network on a pinned features table, on --np local ranks or under horovodrun."""
+
+    np: int = param("local ranks to start; not looked at inside a Horovod job", 1)
+
+
+def main() -> None:
+    """Run one rank, or launch."""
+    job = parse_params(TrainJob)
+    params = TrainParams(**{item.name: getattr(job, item.name) for item in fields(TrainParams)})
+    if not is_rank():
+        print_result(launch_training(params, job.np))
+        return
+    # a launcher must not wait for TensorFlow
+    from pipelines.training.distributed import start, stop  # noqa: PLC0415
+
+    world = start()
+    result = run(params, world)
+    if world.is_root:
+        print_result(result)
+    stop()
+
+
+if __name__ == "__main__":
+    with report_errors():
+        main()

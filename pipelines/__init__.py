@@ -1,0 +1,1 @@
+"""How it is done: the library behind the jobs."""

@@ -1,0 +1,108 @@
+"""Strict flags from a frozen dataclass: one field, one flag, one line of help.
+
+Each job's parameters are a dataclass whose fields are made by ``param``; ``parse_params`` turns
+them into flags, and ``run_job`` is the whole main program: flags in, one JSON line out.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, field, fields
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from pipelines.errors import ContractError, GristmillError
+
+Params = TypeVar("Params")
+EXIT_ERROR = 1
+_REQUIRED = dataclasses.MISSING
+
+
+def param(description: str, default: Any = _REQUIRED) -> Any:
+    """Declare one run parameter: a dataclass field whose help text is ``description``."""
+    if default is _REQUIRED:
+        return field(metadata={"help": description})
+    return field(default=default, metadata={"help": description})
+
+
+def parse_params(params_type: type[Params], arguments: Sequence[str] | None = None) -> Params:
+    """Make ``params_type`` from command-line flags.
+
+    Fields of type ``str``, ``int``, ``float`` take one value, ``bool`` is a switch
+    (``--flag`` / ``--no-flag``) and ``tuple[str, ...]`` takes any number of values.
+
+    Raises:
+        SystemExit: 2 for an unknown, missing or malformed flag (said on stderr); 0 for ``--help``.
+    """
+    parser = make_parser(params_type)
+    values = vars(parser.parse_args(arguments))
+    return params_type(**{name: _frozen(value) for name, value in values.items()})
+
+
+def make_parser(params_type: type[Any]) -> argparse.ArgumentParser:
+    """Give the parser that ``parse_params`` uses, e.g. to print its help."""
+    parser = argparse.ArgumentParser(
+        description=params_type.__doc__,
+        allow_abbrev=False,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    hints = get_type_hints(params_type)
+    for item in fields(params_type):
+        parser.add_argument(f"--{item.name.replace('_', '-')}", **_options(item, hints[item.name]))
+    return parser
+
+
+def run_job(run: Callable[[Any], Any], params_type: type[Any]) -> None:
+    """Run one job: parse flags, run, print its result as one JSON line; exit 1 on a known error.
+
+    ``run`` takes the parameters and returns a dataclass. Whatever else it prints belongs on
+    stderr: stdout carries the one line only.
+    """
+    params = parse_params(params_type)
+    with report_errors():
+        result = run(params)
+        print_result(result)
+
+
+class report_errors:  # noqa: N801  a context manager reads as a verb here
+    """Turn an error that a user can act on into one line on stderr and exit code 1."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, GristmillError | ContractError):
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            raise SystemExit(EXIT_ERROR) from None
+        if isinstance(error, OSError) and error.errno == 28:  # noqa: PLR2004  ENOSPC
+            print(
+                f"error: no space left on the disk of {error.filename or os.getcwd()}; "
+                "free some or give another --root; nothing half-written was kept",
+                file=sys.stderr,
+                flush=True,
+            )
+            raise SystemExit(EXIT_ERROR) from None
+
+
+def print_result(result: Any) -> None:
+    """Print a dataclass as the job's one JSON line on stdout."""
+    print(json.dumps(asdict(result), default=str), flush=True)
+
+
+def _options(item: dataclasses.Field[Any], hint: Any) -> dict[str, Any]:
+    options: dict[str, Any] = {"help": item.metadata.get("help", " ")}
+    if item.default is _REQUIRED:
+        options["required"] = True
+    else:
+        options["default"] = item.default
+    if hint is bool:
+        return options | {"action": argparse.BooleanOptionalAction}
+    if get_origin(hint) is tuple:
+        return options | {"nargs": "*", "type": get_args(hint)[0], "metavar": "VALUE"}
+    return options | {"type": hint, "metavar": hint.__name__.upper()}
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

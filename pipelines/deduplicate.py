@@ -1,0 +1,53 @@
+"""Step deduplicate: raw tables in, one row per primary key out."""
+
+from dataclasses import dataclass
+
+from pyspark.sql import SparkSession
+
+from pipelines.cli import param
+from pipelines.layout import Layout
+from pipelines.step import Fates, StepKey, StepResult, once, step_key
+from pipelines.tables.delta import count_rows, is_written, read_table
+from pipelines.tables.ledger import check_fates, write_kept
+from pipelines.tables.version import TableVersion, parse_versions
+from pipelines.transforms.deduplicate import DUPLICATE, OLDER_VERSION, mark_duplicates
+from schemas.catalog import dataset
+from schemas.contract import Source
+from schemas.derive import LINEAGE_NAMES
+
+
+@dataclass(frozen=True, slots=True)
+class DeduplicateParams:
+    """Keep the latest version of each primary key; exact duplicates and older versions are counted."""
+
+    dataset: str = param("name of the data set, a module of schemas/")
+    root: str = param("folder of all tables")
+    inputs: tuple[str, ...] = param("raw tables, each pinned to a version: PATH@vN")
+
+
+def run(spark: SparkSession, params: DeduplicateParams) -> StepResult:
+    """Deduplicate every source of a data set; a re-run leaves the same rows."""
+    spec = dataset(params.dataset)
+    inputs = parse_versions(params.inputs, [source.name for source in spec.sources])
+    key = step_key("deduplicate", Layout(params.root, spec.name), spec.fingerprint(), params)
+
+    def make() -> StepResult:
+        tables: list[str] = []
+        rows: dict[str, Fates] = {}
+        for source in spec.sources:
+            table, rows[source.name] = _deduplicate(spark, source, inputs[source.name], key)
+            tables.append(str(table))
+        return StepResult(key.step, spec.name, key.fingerprint, tuple(tables), rows)
+
+    return once(key, make, is_written)
+
+
+def _deduplicate(
+    spark: SparkSession, source: Source, raw: TableVersion, key: StepKey
+) -> tuple[TableVersion, Fates]:
+    rows = read_table(spark, raw)
+    marked = mark_duplicates(rows, source.primary_key, source.version_by, LINEAGE_NAMES)
+    target = key.layout.table("deduplicated", source.name)
+    table, fates = write_kept(marked, target, key.fingerprint, (DUPLICATE, OLDER_VERSION))
+    check_fates(str(table), fates, num_input=count_rows(raw))
+    return table, fates

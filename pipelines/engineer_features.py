@@ -1,0 +1,133 @@
+"""Step engineer_features: joins, the past's traffic, and the table that training reads.
+
+The table is written for its reader: float32 and int32 columns without nulls, one folder a split, files
+of one row group and about the same size, rows in the order of a hash of their key so that any stretch
+of the table is a fair sample of it.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from pipelines.cli import param
+from pipelines.layout import Layout
+from pipelines.state import write_json
+from pipelines.step import StepKey, StepResult, once, step_key
+from pipelines.tables.delta import count_rows, is_written, read_table
+from pipelines.tables.ledger import FATE, check_fates, write_kept
+from pipelines.tables.version import TableVersion, parse_versions
+from pipelines.transforms.encode import encode, fit_encode
+from pipelines.transforms.impute import fit_impute, impute
+from pipelines.transforms.join import join
+from pipelines.transforms.roll import roll
+from pipelines.transforms.split import add_derived
+from schemas.catalog import dataset
+from schemas.contract import SPLIT_COLUMN, ContractError, DatasetSpec
+from schemas.derive import late_derived, late_imputes, table_spec
+
+_ORDER = "_order"
+_NO_LABEL = "filtered:no_label"
+_MIN_FILES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class EngineerFeaturesParams:
+    """Make the features table: joins, rolling aggregates, scales, vocabularies, hashes, buckets."""
+
+    dataset: str = param("name of the data set, a module of schemas/")
+    root: str = param("folder of all tables")
+    inputs: tuple[str, ...] = param(
+        "the last table of each source: imputed where there is one, else deduplicated: PATH@vN"
+    )
+    rows_per_file: int = param("rows of a file and of its one row group, at most", 32_768)
+
+
+def run(spark: SparkSession, params: EngineerFeaturesParams) -> StepResult:
+    """Engineer the features of a data set; what is fitted is fitted on the training split only."""
+    spec = dataset(params.dataset)
+    inputs = parse_versions(params.inputs, [source.name for source in spec.sources])
+    key = step_key("engineer_features", Layout(params.root, spec.name), spec.fingerprint(), params)
+
+    def make() -> StepResult:
+        # the joins and windows feed three fits and one write: keep their rows on disk, not in memory
+        wide = _widen(spark, spec, inputs).persist(StorageLevel.DISK_ONLY)
+        try:
+            return _make_features(spark, spec, wide, key, (inputs[spec.main.name], params))
+        finally:
+            wide.unpersist()
+
+    return once(key, make, is_written)
+
+
+def _widen(
+    spark: SparkSession, spec: DatasetSpec, inputs: dict[str, TableVersion]
+) -> DataFrame:
+    rows = read_table(spark, inputs[spec.main.name])
+    for how in spec.joins:
+        rows = join(rows, read_table(spark, inputs[how.source]), how)
+    rows = add_derived(rows, late_derived(spec))
+    return roll(rows, spec.rollings, spec.main.primary_key)
+
+
+def _make_features(
+    spark: SparkSession,
+    spec: DatasetSpec,
+    wide: DataFrame,
+    key: StepKey,
+    source: tuple[TableVersion, EngineerFeaturesParams],
+) -> StepResult:
+    main, params = source
+    primary_key, label = spec.main.primary_key, spec.label.name
+    train = wide.where((F.col(SPLIT_COLUMN) == "train") & F.col(label).isNotNull())
+    fills = fit_impute(train, late_imputes(spec), primary_key)
+    filled = impute(wide, fills, spec.main.time, spark)
+    state = fit_encode(impute(train, fills, spec.main.time, spark), spec.encodes, primary_key)
+    columns = [column.name for column in table_spec(spec, "features", spec.main.name).columns]
+    encoded = encode(filled, spec.encodes, state, spark)
+    num_rows = count_rows(main)
+    ordered = _order(_mark(encoded, label), spec, num_rows, params.rows_per_file)
+    target = key.layout.table("features", spec.main.name)
+    limit = spark.conf.get("spark.sql.files.maxRecordsPerFile", "0")
+    spark.conf.set("spark.sql.files.maxRecordsPerFile", params.rows_per_file)
+    try:
+        table, fates = write_kept(
+            ordered.select(*columns, FATE), target, key.fingerprint, (_NO_LABEL,), (SPLIT_COLUMN,)
+        )
+    finally:
+        spark.conf.set("spark.sql.files.maxRecordsPerFile", limit or "0")
+    check_fates(str(table), fates, num_input=num_rows)
+    features = [asdict(feature) for feature in state.columns(spec.encodes)]
+    path = key.layout.states / f"{key.step}-{key.fingerprint}.json"
+    kept: dict[str, Any] = {
+        "dataset": spec.name,
+        "fingerprint": key.fingerprint,
+        "contract": spec.fingerprint(),
+        "table": str(table),
+        "label": label,
+        "primary_key": list(primary_key),
+        "features": features,
+        "fills": [asdict(fill) for fill in fills],
+        "encode": asdict(state),
+    }
+    write_json(path, kept)
+    return StepResult(
+        key.step, spec.name, key.fingerprint, (str(table),), {spec.main.name: fates},
+        {"state": str(path)}, {"num_features": len(features)},
+    )  # fmt: skip
+
+
+def _mark(encoded: DataFrame, label: str) -> DataFrame:
+    fate = F.when(F.col(label).isNull(), _NO_LABEL).otherwise("kept")
+    return encoded.withColumn(FATE, fate)
+
+
+def _order(rows: DataFrame, spec: DatasetSpec, num_rows: int, rows_per_file: int) -> DataFrame:
+    if rows_per_file < 1:
+        raise ContractError(f"rows_per_file: expected 1 or more; got {rows_per_file}")
+    num_files = max(_MIN_FILES, -(-num_rows // rows_per_file))
+    shuffled = rows.withColumn(_ORDER, F.xxhash64(*spec.main.primary_key))
+    placed = shuffled.repartition(num_files, F.col(_ORDER))
+    return placed.sortWithinPartitions(SPLIT_COLUMN, _ORDER)

@@ -1,0 +1,150 @@
+"""Measure a trained model on the test split, once, beside honest baselines.
+
+The baselines are fitted on the same features and the same training rows. Validation chooses each
+threshold (and later the champion); the test split is only ever measured.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.cli import param
+from pipelines.errors import ParameterError
+from pipelines.evaluation import measure, metrics, plots, verdict
+from pipelines.evaluation.arrays import FeatureSet, read_features, read_sample
+from pipelines.evaluation.baselines import MAJORITY, fit_baselines
+from pipelines.evaluation.predict import open_predictor
+from pipelines.layout import Layout
+from pipelines.loading.manifest import InputColumns, read_manifest
+from pipelines.state import file_digest, write_bytes, write_json
+from pipelines.step import StepKey, StepResult, once, step_key
+from pipelines.tables.version import TableVersion, parse_version
+from schemas.catalog import dataset
+from schemas.contract import SPLITS
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateParams:
+    """Measure a model on the test split, beside baselines trained on the same rows."""
+
+    dataset: str = param("Data set, a contract in schemas/")
+    root: str = param("Folder that holds all tables and files")
+    features: str = param("Features table pinned to a version, like path@v3")
+    state: str = param("State of engineer_features, JSON: names and order of the model's inputs")
+    model: str = param("Trained model, .keras file")
+    seed: int = param("Seed of the trees, the bootstrap and any sampling", 1)
+    resamples: int = param("Bootstrap draws for the 95% interval of ROC AUC", 1000)
+    max_baseline_rows: int = param("Most training rows for a baseline; more are sampled", 1_000_000)
+
+
+def run(params: EvaluateParams) -> StepResult:
+    """Measure one model on one features version; a repeated run gives the recorded figures.
+
+    Raises:
+        TrainingError: A split is empty or has one class, or the model gives NaN.
+        ParameterError: The model or the state is missing, or a number is out of range.
+    """
+    _check(params)
+    spec = dataset(params.dataset)
+    numbers = (params.seed, params.resamples, params.max_baseline_rows)
+    layout = Layout(params.root, params.dataset)
+    key = step_key("evaluate", layout, spec.fingerprint(), params.features, _digests(params), numbers)
+    return once(key, lambda: _evaluate(params, key, spec.fingerprint()), _has_files)
+
+
+def _evaluate(params: EvaluateParams, key: StepKey, contract: str) -> StepResult:
+    table = parse_version(params.features)
+    features = read_features(params.state)
+    files = _live_files(table, features)
+    train, train_rows = read_sample(
+        files["train"], features, params.max_baseline_rows, params.seed
+    )
+    measure.check_classes(train.label, "train", features.label)
+    predictors = {
+        measure.NETWORK: open_predictor(params.model, file_digest(Path(params.model))),
+        **fit_baselines(train, features, params.seed),
+    }
+    validation = measure.score_split("validation", files["validation"], features, predictors)
+    test = measure.score_split("test", files["test"], features, predictors)
+    details = _figures(params, validation, test)
+    details["rows"] = {"train": train_rows, "baselines": len(train)} | _rows(validation, test)
+    details |= {"features": str(table), "contract": contract, "label": features.label}
+    details |= {f"{name}_sha256": digest for name, digest in _digests(params).items()}
+    folder = key.layout.base / "evaluations" / key.fingerprint
+    written = _write(folder, details, test, features)
+    return StepResult("evaluate", params.dataset, key.fingerprint, files=written, details=details)
+
+
+def _figures(
+    params: EvaluateParams, validation: measure.Scores, test: measure.Scores
+) -> dict[str, Any]:
+    models = measure.measure(validation, test, {MAJORITY: 0.5})
+    network = test.probability[measure.NETWORK]
+    interval = metrics.roc_auc_interval(test.label, network, params.seed, params.resamples)
+    return {
+        "verdict": verdict.say_verdict(models, interval),
+        "trees_win": verdict.trees_win(models),
+        "models": models,
+        "roc_auc_interval": {
+            "low": interval[0],
+            "high": interval[1],
+            "resamples": params.resamples,
+            "seed": params.seed,
+        },
+        "validation": {
+            name: metrics.ranking_figures(validation.label, probability)
+            for name, probability in validation.probability.items()
+        },
+        "threshold_rule": measure.THRESHOLD_RULE,
+        "calibration_rule": measure.CALIBRATION_RULE,
+    }
+
+
+def _rows(validation: measure.Scores, test: measure.Scores) -> dict[str, int]:
+    counts = {scores.split: int(scores.label.size) for scores in (validation, test)}
+    return counts | {"test_positive": int(test.label.sum())}
+
+
+def _write(
+    folder: Path, details: dict[str, Any], test: measure.Scores, features: FeatureSet
+) -> dict[str, str]:
+    title = f"{features.label}, {test.label.size:,} test rows"
+    written: dict[str, str] = {}
+    for name, content in plots.draw_plots(test, title).items():
+        write_bytes(folder / name, content)
+        written[Path(name).stem] = str(folder / name)
+    write_json(folder / "metrics.json", details)
+    return {"metrics": str(folder / "metrics.json"), **written}
+
+
+def _live_files(table: TableVersion, features: FeatureSet) -> dict[str, list[str]]:
+    columns = InputColumns(features.numeric, features.categorical, features.sizes, features.label)
+    manifest = read_manifest(table.path, table.version, columns)
+    return {
+        # a file appears once for each of its row groups
+        split: list(dict.fromkeys(group.file for group in manifest.splits.get(split, ())))
+        for split in SPLITS
+    }
+
+
+def _digests(params: EvaluateParams) -> dict[str, str]:
+    return {name: file_digest(Path(getattr(params, name))) for name in ("model", "state")}
+
+
+def _check(params: EvaluateParams) -> None:
+    for name in ("model", "state"):
+        path = getattr(params, name)
+        if not Path(path).is_file():
+            raise ParameterError(
+                f"--{name}: expected a file; found none at {path!r}. Give the path in the result "
+                f"of {'train' if name == 'model' else 'engineer_features'}, files.{name}"
+            )
+    if params.resamples < 1 or params.max_baseline_rows < 1:
+        raise ParameterError(
+            "--resamples and --max-baseline-rows: expected at least 1; got "
+            f"{params.resamples} and {params.max_baseline_rows}"
+        )
+
+
+def _has_files(result: StepResult) -> bool:
+    return all(Path(path).is_file() for path in result.files.values())

@@ -1,0 +1,1 @@
+"""Measure a binary classifier: predictors, baselines, figures, plots."""

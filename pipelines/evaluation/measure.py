@@ -1,0 +1,113 @@
+"""Every figure of every predictor on the test split, with thresholds chosen on validation."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.errors import TrainingError
+from pipelines.evaluation import metrics
+from pipelines.evaluation.arrays import FeatureSet, read_batches
+from pipelines.evaluation.predict import Predictor
+
+NETWORK = "network"
+THRESHOLD_RULE = (
+    "each model's threshold is the score with the greatest F1 on the validation split; the "
+    "majority class is called at 0.5"
+)
+CALIBRATION_RULE = (
+    f"expected calibration error: sum over {metrics.NUM_BINS} bins of equal width of (rows in bin "
+    "/ rows) x |share of positives - mean probability|; Guo et al. 2017, equation 3"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Labels of one split and the probability that each predictor gives to each row."""
+
+    split: str
+    label: npt.NDArray[np.int32]
+    probability: dict[str, npt.NDArray[np.float64]]
+
+
+def score_split(
+    split: str, files: Sequence[str], features: FeatureSet, predictors: dict[str, Predictor]
+) -> Scores:
+    """Apply every predictor to the rows of ``files``; only labels and scores stay in memory.
+
+    Raises:
+        TrainingError: The split is empty or has one class, or a probability is not finite.
+    """
+    labels: list[npt.NDArray[np.int32]] = []
+    found: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in predictors}
+    for batch in read_batches(files, features):
+        labels.append(batch.label)
+        for name, predict in predictors.items():
+            found[name].append(predict(batch))
+    label = np.concatenate(labels) if labels else np.empty(0, np.int32)
+    check_classes(label, split, features.label)
+    probability = {name: np.concatenate(parts) for name, parts in found.items()}
+    for name, values in probability.items():
+        _check_finite(values, name, split)
+    return Scores(split, label, probability)
+
+
+def check_classes(label: npt.NDArray[np.int32], split: str, name: str) -> None:
+    """Raise ``TrainingError`` unless ``label`` holds both classes, 0 and 1."""
+    if not label.size:
+        raise TrainingError(
+            f"the {split} split is empty: expected rows of both classes of {name}. "
+            "Widen the split's range in the contract or give more data"
+        )
+    classes = np.unique(label).tolist()
+    if classes != [0, 1]:
+        raise TrainingError(
+            f"the {split} split has {label.size} rows with {name} in {classes}: expected both 0 "
+            "and 1, or no figure of it means anything. Look at the label's expression and at the "
+            "split's range in the contract"
+        )
+
+
+def measure(
+    validation: Scores, test: Scores, fixed_thresholds: dict[str, float]
+) -> dict[str, dict[str, Any]]:
+    """Give the figures of each predictor on ``test``.
+
+    Args:
+        validation: Scores that choose the thresholds.
+        test: Scores that are measured.
+        fixed_thresholds: Predictors whose threshold is not chosen.
+    """
+    return {
+        name: _figures(
+            test.label,
+            probability,
+            fixed_thresholds.get(name)
+            or metrics.best_f1_threshold(validation.label, validation.probability[name]),
+        )
+        for name, probability in test.probability.items()
+    }
+
+
+def _figures(
+    label: npt.NDArray[np.int32], probability: npt.NDArray[np.float64], threshold: float
+) -> dict[str, Any]:
+    counts = metrics.confusion(label, probability, threshold)
+    return {
+        **metrics.ranking_figures(label, probability),
+        **metrics.decision_figures(counts),
+        "threshold": threshold,
+        "confusion": asdict(counts),
+    }
+
+
+def _check_finite(values: npt.NDArray[np.float64], name: str, split: str) -> None:
+    broken = int(np.sum(~np.isfinite(values)))
+    if broken:
+        raise TrainingError(
+            f"{name} gives no finite probability for {broken} of {values.size} rows of the {split} "
+            "split; expected numbers in [0, 1]. Its weights or the features hold NaN: train again "
+            "with a lower learning rate, and run the features' checks"
+        )

@@ -1,0 +1,38 @@
+"""What a Spark worker does with each Arrow batch: apply the model, keep the columns that name a row.
+
+An executor's Python process handles many tasks (``spark.python.worker.reuse``); the model is opened
+by the first of them and stays.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from pipelines.evaluation.arrays import FeatureSet, to_arrays
+from pipelines.evaluation.predict import open_predictor
+
+PROBABILITY = "probability"
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """A function for ``DataFrame.mapInArrow``: batches of features in, batches of scores out.
+
+    Each row in gives one row out, in order: its ``kept`` columns unchanged and ``probability``,
+    float64. ``digest`` is the SHA-256 that the file ``model`` must have.
+    """
+
+    model: str
+    digest: str
+    features: FeatureSet
+    kept: tuple[str, ...]
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        # one thread: Spark already runs as many workers as there are cores
+        predict = open_predictor(self.model, self.digest, num_threads=1)
+        for batch in batches:
+            score = predict(to_arrays(batch, self.features, has_label=False))
+            columns = [batch.column(batch.schema.get_field_index(name)) for name in self.kept]
+            names = [*self.kept, PROBABILITY]
+            yield pa.RecordBatch.from_arrays([*columns, pa.array(score, pa.float64())], names)

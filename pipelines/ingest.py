@@ -1,0 +1,223 @@
+"""Read every source of a data set into raw tables; set malformed rows aside with their reasons.
+
+All files of all sources are found, inspected and parsed once before the first table is written: a
+source that breaks its contract leaves everything as it was. That first pass keeps only the
+malformed rows, in a scratch folder; the second writes the good ones.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+from pipelines.cli import param
+from pipelines.errors import ContractError, LedgerError, TableError
+from pipelines.layout import Layout
+from pipelines.sources.inspect_files import SourceFile, inspect_files
+from pipelines.sources.locate import locate, read_places
+from pipelines.sources.parse import BLANK, FATE, QUARANTINED, explain_quarantined, parse_records
+from pipelines.sources.text import CELLS, RAW, read_records
+from pipelines.step import Fates, StepKey, StepResult, once, step_key
+from pipelines.tables.delta import commit_info, has_version, lock_table, versions
+from pipelines.tables.ledger import check_fates, write_kept
+from pipelines.tables.version import TableVersion, parse_version
+from schemas.catalog import dataset
+from schemas.contract import DatasetSpec, Source
+
+STEP = "ingest"
+_QUARANTINE = (
+    "dataset string, source string, stage string, rule string, detail string, source_file string, "
+    "position long, raw string, run string"
+)
+_MAX_REASONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class IngestParams:
+    """Read the sources of a data set into raw tables, one each, and quarantine malformed rows."""
+
+    dataset: str = param("Data set, a contract in schemas/")
+    root: str = param("Folder that holds all tables and files")
+    sources: tuple[str, ...] = param("Other places of sources: NAME=file, folder or glob", ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """One source after the first pass: its marked rows, its malformed ones, and what to expect."""
+
+    source: Source
+    files: tuple[SourceFile, ...]
+    marked: DataFrame
+    malformed: DataFrame
+    fates: tuple[str, ...]
+
+
+def run(spark: SparkSession, params: IngestParams) -> StepResult:
+    """Ingest one data set; a repeated run on the same files gives the recorded result.
+
+    Raises:
+        ContractError: A file is missing or not as the contract says, or too many of its rows are
+            malformed. Nothing was written.
+        ParameterError: ``sources`` names an unknown source or a place without files.
+        LedgerError: Spark read other rows than the files hold, or rows by fate do not add up.
+    """
+    spec, layout = dataset(params.dataset), Layout(params.root, params.dataset)
+    places = read_places(spec, params.sources)
+    files: dict[str, tuple[SourceFile, ...]] = {}
+    repeated: list[str] = []
+    for source in spec.sources:
+        found = locate(spec.name, source, places.get(source.name, ()), layout.landing)
+        files[source.name], left_out = inspect_files(spec.name, source, found)
+        repeated += left_out
+    digests = {name: [(file.name, file.digest) for file in some] for name, some in files.items()}
+    key = step_key(STEP, layout, spec.fingerprint(), digests)
+    made = once(key, lambda: _ingest(spark, spec, key, files), _has_tables)
+    return replace(made, details={**made.details, "same_bytes_left_out": repeated})
+
+
+def _ingest(
+    spark: SparkSession, spec: DatasetSpec, key: StepKey, files: dict[str, tuple[SourceFile, ...]]
+) -> StepResult:
+    scratch = key.layout.landing / f".{STEP}-{key.fingerprint}"
+    try:
+        checked = [
+            _check(spark, spec, source, files[source.name], scratch / source.name)
+            for source in spec.sources
+        ]
+        tables: list[TableVersion] = []
+        rows: dict[str, Fates] = {}
+        for item in checked:
+            table, rows[item.source.name] = _write(item, key)
+            tables.append(table)
+        quarantine = _write_quarantine(spark, checked, spec.name, key)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    details: dict[str, Any] = {
+        "quarantine": str(quarantine),
+        "files": {name: [asdict(file) for file in some] for name, some in files.items()},
+    }
+    pinned = tuple(str(table) for table in tables)
+    return StepResult(STEP, spec.name, key.fingerprint, pinned, rows, details=details)
+
+
+def _check(
+    spark: SparkSession,
+    spec: DatasetSpec,
+    source: Source,
+    files: tuple[SourceFile, ...],
+    scratch: Path,
+) -> _Checked:
+    marked = parse_records(read_records(spark, source, files), source)
+    observation = Observation()
+    is_kept, is_blank = F.col(FATE) == "kept", F.col(FATE) == BLANK
+    observed = marked.observe(
+        observation, F.count_if(is_kept).alias("kept"), F.count_if(is_blank).alias("blank")
+    )
+    explain_quarantined(observed, source).write.mode("overwrite").parquet(str(scratch))
+    malformed = spark.read.parquet(str(scratch))
+    counts = malformed.groupBy("source_file", "rule").count().collect()
+    num_malformed: dict[str, int] = {}
+    for row in counts:
+        num_malformed[row["source_file"]] = num_malformed.get(row["source_file"], 0) + row["count"]
+    title = f"{spec.name}: source {source.name}"
+    for file in files:
+        _check_share(title, source, file, num_malformed.get(file.name, 0), malformed)
+    if not observation.get["kept"]:
+        raise ContractError(
+            f"{title}: expected good rows; none of {[file.name for file in files]} is: "
+            f"{sum(num_malformed.values())} malformed, {observation.get['blank']} blank"
+            f"{_first_reasons(malformed)}. Give another file by --sources {source.name}=PATH; "
+            "nothing was written"
+        )
+    rules = sorted({QUARANTINED + row["rule"] for row in counts})
+    return _Checked(source, files, marked, malformed, (BLANK, *rules))
+
+
+def _check_share(
+    title: str, source: Source, file: SourceFile, num_malformed: int, malformed: DataFrame
+) -> None:
+    share = num_malformed / file.num_rows
+    if share > source.max_malformed_share:
+        raise ContractError(
+            f"{title}: {file.path}: {num_malformed} of {file.num_rows} rows ({share:.1%}) are "
+            f"malformed; expected at most {source.max_malformed_share:.1%} (max_malformed_share)"
+            f"{_first_reasons(malformed.where(F.col('source_file') == file.name))}. Mend the file, or "
+            "the contract if it is the one that is wrong (types, delimiter, null_values); nothing "
+            "was written"
+        )
+
+
+def _first_reasons(malformed: DataFrame) -> str:
+    reasons = (
+        malformed.groupBy("rule")
+        .agg(F.count("*").alias("n"), F.min(F.struct("source_file", "position", "detail")).alias("first"))
+        .orderBy(F.desc("n"), "rule")
+        .limit(_MAX_REASONS)
+        .collect()
+    )
+    said = [
+        f"{row['rule']} ({row['n']} rows, first {row['first']['source_file']} line "
+        f"{row['first']['position']}: {row['first']['detail']})"
+        for row in reasons
+    ]
+    return f": {'; '.join(said)}" if said else ""
+
+
+def _write(item: _Checked, key: StepKey) -> tuple[TableVersion, Fates]:
+    path = key.layout.table("raw", item.source.name)
+    marked = item.marked.drop(RAW, CELLS)
+    table, fates = write_kept(marked, path, key.fingerprint, item.fates)
+    num_skipped = sum(file.num_skipped for file in item.files)
+    if num_skipped:
+        # empty lines between records of several lines: Spark's reader passes over them
+        blank = BLANK.partition(":")[2]
+        filtered = {**fates.filtered, blank: fates.filtered.get(blank, 0) + num_skipped}
+        fates = replace(fates, read=fates.read + num_skipped, filtered=filtered)
+    check_fates(str(table), fates, num_input=sum(file.num_rows for file in item.files))
+    return table, fates
+
+
+def _write_quarantine(
+    spark: SparkSession, checked: Sequence[_Checked], name: str, key: StepKey
+) -> TableVersion:
+    """Replace the quarantined rows of this data set and stage; those of other stages stay."""
+    rows = spark.createDataFrame([], _QUARANTINE)
+    for item in checked:
+        rows = rows.unionByName(
+            item.malformed.withColumns(
+                {
+                    "dataset": F.lit(name),
+                    "source": F.lit(item.source.name),
+                    "stage": F.lit(STEP),
+                    "run": F.lit(key.fingerprint),
+                }
+            )
+        )
+    path = key.layout.quarantine
+    with lock_table(path):
+        before = versions(path)
+        writer = rows.coalesce(1).write.format("delta").mode("overwrite")
+        writer = writer.option("userMetadata", key.fingerprint)
+        if before:
+            writer = writer.option("replaceWhere", f"dataset = '{name}' AND stage = '{STEP}'")
+        writer.save(path)
+        written = TableVersion(path, versions(path)[-1])
+        if commit_info(written).get("userMetadata") != key.fingerprint:
+            raise TableError(f"{path}: another writer ignores the table's lock; stop it, run again")
+    num_expected = sum(item.malformed.count() for item in checked)
+    mine = (F.col("stage") == STEP) & (F.col("dataset") == name)
+    num_written = spark.read.format("delta").load(path).where(mine).count()
+    if num_written != num_expected:
+        raise LedgerError(
+            f"{written}: expected {num_expected} quarantined rows; the table holds {num_written}"
+        )
+    return written
+
+
+def _has_tables(result: StepResult) -> bool:
+    pinned = (*result.tables, result.details["quarantine"])
+    return all(has_version(parse_version(text)) for text in pinned)

@@ -1,0 +1,68 @@
+"""Where each thing of a data set lives under a root; the only module that joins such paths."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.contract import Layer
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths of one data set under one root folder."""
+
+    root: str
+    dataset: str
+
+    @property
+    def base(self) -> Path:
+        """Folder of the data set."""
+        return Path(self.root).absolute() / self.dataset
+
+    def table(self, layer: Layer, source: str) -> str:
+        """Delta table of one source at one layer; ``features`` has one table, of the main source."""
+        return str(self.base / layer / source)
+
+    @property
+    def quarantine(self) -> str:
+        """Delta table of rows set aside, of all sources."""
+        return str(self.base / "quarantine")
+
+    @property
+    def predictions(self) -> str:
+        """Delta table of scored rows."""
+        return str(self.base / "predictions")
+
+    @property
+    def landing(self) -> Path:
+        """Source files as they came, unpacked."""
+        return self.base / "landing"
+
+    @property
+    def states(self) -> Path:
+        """Fitted states, JSON."""
+        return self.base / "states"
+
+    @property
+    def quality(self) -> Path:
+        """Great Expectations: suites, results, Data Docs."""
+        return self.base / "quality"
+
+    @property
+    def trainings(self) -> Path:
+        """One folder for each training: checkpoints, history, TensorBoard logs."""
+        return self.base / "trainings"
+
+    @property
+    def steps(self) -> Path:
+        """One JSON record for each finished step: inputs, outputs, rows by fate."""
+        return self.base / "steps"
+
+    @property
+    def reports(self) -> Path:
+        """HTML pages for people."""
+        return self.base / "reports"
+
+    @property
+    def registry(self) -> Path:
+        """Model registry of all data sets under the root."""
+        return Path(self.root).absolute() / "registry"

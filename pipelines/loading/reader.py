@@ -1,0 +1,181 @@
+"""Petastorm's Reader, made to deliver planned row groups as matrices, in the planned order.
+
+Stock Petastorm costs a Python call per column or per row, and its thread pool can end an epoch
+with rows still queued. Here one worker thread decodes ahead (at most three row groups), each row
+group becomes two matrices in one call, and the pool asks its two questions in the safe order.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from petastorm.fs_utils import FilesystemResolver
+from petastorm.reader import Reader
+from petastorm.workers_pool import EmptyResultError
+from petastorm.workers_pool.thread_pool import ThreadPool
+from petastorm.workers_pool.ventilator import ConcurrentVentilator
+from petastorm.workers_pool.worker_base import WorkerBase
+
+from pipelines.errors import TableError
+from pipelines.loading.decode import Rows, read_rows
+from pipelines.loading.manifest import InputColumns, RowGroup
+
+_POLL_S = 0.002
+_QUEUED = 3  # row groups asked for and not yet taken
+
+
+class RowGroupReader:
+    """Decodes row groups of one split ahead of need, as often and in the order asked."""
+
+    def __init__(self, groups: Sequence[RowGroup], columns: InputColumns) -> None:
+        self._groups = tuple(groups)
+        files = sorted({group.file for group in groups})
+        with warnings.catch_warnings():
+            # Petastorm 0.13 uses pyarrow's legacy dataset on purpose, and warns of columns that
+            # are not asked for
+            warnings.simplefilter("ignore")
+            self._reader = _PlannedReader(files, self._groups, columns)
+
+    def read(self, order: Sequence[int]) -> Iterator[Rows]:
+        """Give the row groups ``order`` (indexes, repeats allowed), one after the other.
+
+        Raises:
+            TableError: A file is gone or altered, a value is null, not finite or out of range,
+                or the reader gave fewer or more rows than the manifest holds.
+        """
+        self._reader.start(order)
+        given = 0
+        for index, rows in zip(order, self._reader, strict=False):
+            group = self._groups[index]
+            given += 1
+            if len(rows) != group.rows:
+                raise _count_error(
+                    group.file, f"{group.rows} rows in row group {group.index}", len(rows)
+                )
+            yield rows
+        extra = sum(1 for _ in self._reader)
+        if given + extra != len(order):
+            raise _count_error("Petastorm", f"{len(order)} row groups", given + extra)
+
+    def close(self) -> None:
+        """Stop the worker thread."""
+        self._reader.stop()
+        self._reader.join()
+
+
+class LosslessThreadPool(ThreadPool):
+    """Petastorm's thread pool, which asks first whether more work is still to come.
+
+    The stock pool asks "are all workers done?", then "was everything queued?"; what is queued
+    between the two questions is lost without a word (petastorm 0.13.1, ThreadPool.get_results).
+    """
+
+    def all_workers_done(self) -> bool:
+        """Say whether no result is left and none is to come."""
+        if self._ventilator and not self._ventilator.completed():
+            return False
+        return super().all_workers_done()
+
+
+class _Ventilator(ConcurrentVentilator):
+    """A ventilator that takes a new list for each round."""
+
+    def start_round(self, items: list[dict[str, Any]]) -> None:
+        if self._ventilation_thread is not None:
+            self._ventilation_thread.join()
+        self._items_to_ventilate = items
+        self._current_item_to_ventilate = 0
+        self._iterations_remaining = 1
+        self.start()
+
+
+class _PlannedReader(Reader):
+    ventilator: _Ventilator
+
+    def __init__(
+        self, files: list[str], groups: tuple[RowGroup, ...], columns: InputColumns
+    ) -> None:
+        self._groups = groups
+        self._pieces: dict[tuple[str, int], int] = {}
+        super().__init__(
+            FilesystemResolver("file:///").filesystem(),
+            files,  # paths, not URLs: a "#" or "%" in a name would not survive being a URL
+            shuffle_row_groups=False,
+            reader_pool=LosslessThreadPool(1),
+            worker_class=_MatrixWorkers(columns),
+            is_batched_reader=True,
+        )
+
+    def start(self, order: Sequence[int]) -> None:
+        """Queue the row groups ``order`` for decoding."""
+        wanted = [(self._groups[index].file, self._groups[index].index) for index in order]
+        items = [
+            {
+                "piece_index": self._pieces[key],
+                "worker_predicate": None,
+                "shuffle_row_drop_partition": (0, 1),
+            }
+            for key in wanted
+        ]
+        self.last_row_consumed = False
+        self.ventilator.start_round(items)
+
+    def _filter_row_groups(
+        self, dataset: Any, row_groups: Any, *args: Any, **kwargs: Any
+    ) -> tuple[list[int], None]:
+        # nothing is read at construction: start() says what and in which order
+        for number, piece in enumerate(row_groups):
+            self._pieces[(str(Path(piece.path)), piece.row_group)] = number
+        return [], None
+
+    def _create_ventilator(self, *args: Any, **kwargs: Any) -> _Ventilator:
+        return _Ventilator(
+            self._workers_pool.ventilate,
+            [],
+            max_ventilation_queue_size=_QUEUED,
+            ventilation_interval=_POLL_S,
+        )
+
+
+class _MatrixWorkers:
+    """Makes workers for the pool; stands where Petastorm expects a class of workers."""
+
+    def __init__(self, columns: InputColumns) -> None:
+        self._columns = columns
+
+    def __call__(self, worker_id: int, publish: Callable[[Any], None], args: Any) -> WorkerBase:
+        return _MatrixWorker(worker_id, publish, (args[4], self._columns))
+
+    def new_results_queue_reader(self) -> "_Results":
+        return _Results()
+
+
+class _Results:
+    batched_output = True
+
+    def read_next(self, workers_pool: Any, schema: Any, ngram: Any) -> Rows:
+        try:
+            return workers_pool.get_results()
+        except EmptyResultError:
+            raise StopIteration from None
+
+
+class _MatrixWorker(WorkerBase):
+    def process(
+        self, piece_index: int, worker_predicate: Any, shuffle_row_drop_partition: Any
+    ) -> None:
+        pieces, columns = self.args
+        piece = pieces[piece_index]
+        try:
+            self.publish_func(read_rows(piece.path, piece.row_group, columns))
+        except TableError as error:
+            # published, the pool raises it in the reading thread; raised here, it would be printed
+            self.publish_func(error)
+
+
+def _count_error(where: str, expected: str, came: int) -> TableError:
+    return TableError(
+        f"{where}: expected {expected} by the manifest; got {came}. Rows were lost or doubled "
+        "while reading: the table changed under the run, or the reader has a fault; run again"
+    )

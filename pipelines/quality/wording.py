@@ -1,0 +1,75 @@
+"""Checks and what came of them, said in one line each."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from schemas.contract import Check
+
+_MAX_ERROR = 300
+
+
+def expected_text(check: Check) -> str:
+    """Say what a check asks for, after the words "expected"."""
+    wording = _EXPECTED[check.rule]
+    said = wording if isinstance(wording, str) else wording(check)
+    return said if check.mostly == 1 else f"{said}, in at least {check.mostly:.6g} of all values"
+
+
+def observed_text(rule: str, result: dict[str, Any], error: str) -> str:
+    """Say what a rule found, after the word "came"; ``result`` is Great Expectations' own."""
+    if error:
+        return f"an error in the check: {error}"
+    if rule == "row_count":
+        return f"{result['observed_value']} rows"
+    if rule == "columns":
+        return f"columns {', '.join(result['observed_value'])}"
+    bad, total = result.get("unexpected_count") or 0, result.get("element_count") or 0
+    if not bad:
+        return f"none that breaks it in {total} rows"
+    return f"{bad} of {total} rows that break it"
+
+
+def error_text(exception_info: Any) -> str:
+    """First line of the error that a check raised; empty if it raised none.
+
+    Great Expectations gives one error, or a dictionary of them by metric.
+    """
+    if not exception_info:
+        return ""
+    if "exception_message" not in exception_info:
+        return error_text(next(iter(exception_info.values())))
+    message = exception_info["exception_message"] or ""
+    return message.strip().partition("\n")[0][:_MAX_ERROR] if message else ""
+
+
+def sample_value(value: Any) -> Any:
+    """Give a sample as JSON can hold it; text for what it can't, such as NaN and times."""
+    if isinstance(value, dict):
+        return {str(name): sample_value(item) for name, item in value.items()}
+    is_number = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    return value if value is None or is_number else str(value)
+
+
+def _between_text(check: Check) -> str:
+    if check.minimum is None:
+        return f"at most {check.maximum:.12g}"
+    if check.maximum is None:
+        return f"at least {check.minimum:.12g}"
+    return f"{check.minimum:.12g} to {check.maximum:.12g}"
+
+
+def _names(names: Sequence[Any]) -> str:
+    return ", ".join(str(name) for name in names)
+
+
+_EXPECTED: dict[str, str | Callable[[Check], str]] = {
+    "not_null": "no nulls",
+    "unique": "each key once",
+    "between": _between_text,
+    "finite": "no NaN and no infinity",
+    "in_set": lambda check: f"one of {_names(check.values)}",
+    "matches": lambda check: f"text that matches {check.pattern}",
+    "row_count": lambda check: f"{_between_text(check)} rows",
+    "columns": lambda check: f"these columns in this order: {_names(check.columns)}",
+}

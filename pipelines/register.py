@@ -1,0 +1,183 @@
+"""Register a measured model with all that made it, and crown it champion if it is better."""
+
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.cli import param
+from pipelines.errors import ParameterError
+from pipelines.layout import Layout
+from pipelines.registry import package, rule, store
+from pipelines.state import code_fingerprint, file_digest, fingerprint, read_json
+from pipelines.step import StepKey, StepResult, once, read_result, step_key
+from pipelines.tables.version import parse_version
+from schemas.catalog import dataset
+from schemas.contract import DatasetSpec
+
+_TAGS = ("validation_roc_auc", "basis", "features", "manifest_sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterParams:
+    """Register a model; it becomes champion only if it is better by a stated rule."""
+
+    dataset: str = param("Data set, a contract in schemas/; also the registered model's name")
+    root: str = param("Folder that holds all tables and files")
+    features: str = param("Features table it was trained on, pinned to a version, like path@v3")
+    state: str = param("State of engineer_features, JSON")
+    model: str = param("Trained model, .keras file")
+    metrics: str = param("Figures of evaluate, metrics.json")
+    training: str = param("Record of the train step, JSON: parameters, seed, history", "")
+    states: tuple[str, ...] = param("Other fitted states, such as that of impute, JSON", ())
+    registry: str = param("postgresql://USER@HOST/NAME on this machine; empty for SQLite", "")
+    minimum_gain: float = param("Validation ROC AUC by which a candidate must be better", 0.0)
+    replace_incomparable: bool = param("Replace a champion measured with another label", False)
+
+
+def run(params: RegisterParams) -> StepResult:
+    """Register one training once; the same training gives the same version again.
+
+    Raises:
+        ParameterError: A file is missing, or the figures are those of another model, state,
+            features version or contract; or the registry does not answer.
+    """
+    spec, layout = dataset(params.dataset), Layout(params.root, params.dataset)
+    digests = _check(params, spec)
+    rules = (params.minimum_gain, params.replace_incomparable)
+    key = step_key("register", layout, spec.fingerprint(), params.features, digests, rules)
+    with store.lock_registry(layout.registry):
+        registry = store.open_registry(params.registry, layout.registry)
+        return once(
+            key, lambda: _register(params, key, registry), lambda known: _holds(registry, known)
+        )
+
+
+def _register(params: RegisterParams, key: StepKey, registry: store.Registry) -> StepResult:
+    spec, metrics = dataset(params.dataset), read_json(Path(params.metrics))
+    training = _read_training(params)
+    trained = training.fingerprint if training else fingerprint(_digests(params), params.features)
+    with tempfile.TemporaryDirectory(prefix="gristmill-") as scratch:
+        folder = Path(scratch) / store.PACKAGE
+        manifest = package.build_package(folder, _contents(params, spec, training))
+        tags = {
+            "validation_roc_auc": repr(metrics["validation"]["network"]["roc_auc"]),
+            "basis": rule.comparison_basis(spec),
+            "features": str(parse_version(params.features)),
+            "manifest_sha256": manifest,
+        }
+        logged = store.Logged(_parameters(params, training), _flat(metrics), tags)
+        version = store.add_version(registry, spec.name, trained, folder, logged)
+    former = store.find_champion(registry, spec.name)
+    decision = rule.decide(
+        _standing(version),
+        _standing(former) if former else None,
+        params.minimum_gain,
+        params.replace_incomparable,
+    )
+    if decision.is_champion:
+        store.crown(registry, version)
+    details = {
+        "name": version.name,
+        "version": version.number,
+        **asdict(decision),
+        "former_champion": former.number if former else None,
+        "training": trained,
+        "manifest_sha256": version.tags["manifest_sha256"],
+    }
+    files = {"package": str(version.folder), "manifest": str(version.folder / package.MANIFEST)}
+    return StepResult("register", spec.name, key.fingerprint, files=files, details=details)
+
+
+def _contents(
+    params: RegisterParams, spec: DatasetSpec, training: StepResult | None
+) -> package.Contents:
+    metrics = Path(params.metrics)
+    files = {
+        package.MODEL: Path(params.model),
+        package.STATE: Path(params.state),
+        package.METRICS: metrics,
+    }
+    files |= {f"states/{Path(name).name}": Path(name) for name in params.states}
+    files |= {f"plots/{plot.name}": plot for plot in sorted(metrics.parent.glob("*.png"))}
+    if training and Path(training.files.get("history", "")).is_file():
+        files["history.json"] = Path(training.files["history"])
+    facts = {
+        "dataset": spec.name,
+        "tables": {"features": params.features},
+        "contract": spec.fingerprint(),
+        "code": code_fingerprint(),
+        "training": asdict(training) if training else {},
+        "parameters": _parameters(params, training),
+        **package.describe_environment(),
+    }
+    return package.Contents(files, package.to_plain(asdict(spec)), package.to_plain(facts))
+
+
+def _parameters(params: RegisterParams, training: StepResult | None) -> dict[str, Any]:
+    said = {"features": params.features, "contract": dataset(params.dataset).fingerprint()}
+    if training:
+        said |= training.details.get("parameters", training.details.get("params", {}))
+    return said
+
+
+def _flat(metrics: dict[str, Any]) -> dict[str, float]:
+    flat: dict[str, float] = {}
+    for split, models in (("test", metrics["models"]), ("validation", metrics["validation"])):
+        for model, figures in models.items():
+            numbers = {name: value for name, value in figures.items() if isinstance(value, float)}
+            flat |= {f"{split}/{model}/{name}": value for name, value in numbers.items()}
+    return flat
+
+
+def _standing(version: store.Version) -> rule.Standing:
+    missing = [name for name in _TAGS if name not in version.tags]
+    if missing:
+        raise ParameterError(
+            f"version {version.number} of {version.name} has no tags {missing}: it was not "
+            "registered by this job. Take the alias champion from it, then register again"
+        )
+    tags = version.tags
+    figure = float(tags["validation_roc_auc"])
+    return rule.Standing(version.number, figure, tags["basis"], tags["features"])
+
+
+def _read_training(params: RegisterParams) -> StepResult | None:
+    return read_result(read_json(Path(params.training))) if params.training else None
+
+
+def _digests(params: RegisterParams) -> dict[str, str]:
+    return {name: file_digest(Path(getattr(params, name))) for name in ("model", "state")}
+
+
+def _check(params: RegisterParams, spec: DatasetSpec) -> dict[str, str]:
+    named = {name: getattr(params, name) for name in ("model", "state", "metrics")}
+    named |= {"training": params.training} if params.training else {}
+    for name, path in named.items():
+        if not Path(path).is_file():
+            raise ParameterError(f"--{name}: expected a file; found none at {path!r}")
+    if params.minimum_gain < 0:
+        raise ParameterError(f"--minimum-gain: expected 0 or more; got {params.minimum_gain}")
+    digests = _digests(params)
+    expected = {
+        "features": str(parse_version(params.features)),
+        "contract": spec.fingerprint(),
+        "model_sha256": digests["model"],
+        "state_sha256": digests["state"],
+    }
+    measured = read_json(Path(params.metrics))
+    for name, value in expected.items():
+        if measured.get(name) != value:
+            raise ParameterError(
+                f"{params.metrics}: expected figures with {name} {value}; they were measured with "
+                f"{measured.get(name)}. Run evaluate on this model and this table first"
+            )
+    return {**digests, "metrics": file_digest(Path(params.metrics))}
+
+
+def _holds(registry: store.Registry, known: StepResult) -> bool:
+    name, number = known.details["name"], known.details["version"]
+    version = store.find_version(registry, name, known.details["training"])
+    champion = store.find_champion(registry, name)
+    is_champion = champion is not None and champion.number == number
+    return version is not None and is_champion == known.details["is_champion"]

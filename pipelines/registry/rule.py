@@ -1,0 +1,108 @@
+"""When does a candidate become champion? One pure rule, said in words with its reason.
+
+The figure is ROC AUC on the validation split. The test split is measured once and chooses nothing,
+so its figure stays an honest one. Two figures are compared only if both models answer the same
+question about rows chosen the same way: the same label and the same split in their contracts.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+
+from schemas.contract import DatasetSpec, TimeSplit
+
+_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the rule knows of one registered version.
+
+    ``basis`` names label and split, see ``comparison_basis``; ``features`` is the pinned table on
+    whose validation rows ``validation_roc_auc`` was measured.
+    """
+
+    version: int
+    validation_roc_auc: float
+    basis: str
+    features: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether the candidate is champion from now on, by which rule and why."""
+
+    is_champion: bool
+    rule: str
+    reason: str
+
+
+def decide(
+    candidate: Standing,
+    champion: Standing | None,
+    minimum_gain: float,
+    is_replacing_incomparable: bool = False,
+) -> Decision:
+    """Compare a candidate with the present champion.
+
+    Args:
+        candidate: The version just registered.
+        champion: The version that holds the alias, if any.
+        minimum_gain: ROC AUC by which the candidate must be better, at least 0.
+        is_replacing_incomparable: Take a candidate whose label or split differs from the
+            champion's; otherwise such a champion stays.
+    """
+    rule = (
+        "a candidate takes the alias champion if its validation ROC AUC exceeds the champion's by "
+        f"more than {minimum_gain:g}, both with the same label and split"
+    )
+    if champion is None:
+        return Decision(True, rule, "there was no champion yet")
+    if champion.version == candidate.version:
+        return Decision(True, rule, f"version {candidate.version} is the champion already")
+    if champion.basis != candidate.basis:
+        return _decide_incomparable(rule, champion, is_replacing_incomparable)
+    gain = candidate.validation_roc_auc - champion.validation_roc_auc
+    compared = (
+        f"validation ROC AUC {candidate.validation_roc_auc:.4f} against "
+        f"{champion.validation_roc_auc:.4f} of version {champion.version}: a gain of {gain:+.4f}"
+    )
+    if champion.features != candidate.features:
+        compared += f" (measured on other versions of the table: {champion.features} there)"
+    if gain > minimum_gain:
+        return Decision(True, rule, compared)
+    return Decision(False, rule, f"{compared}, not more than {minimum_gain:g}")
+
+
+def comparison_basis(spec: DatasetSpec) -> str:
+    """Digest of what makes two figures comparable: data set, label and split of a contract.
+
+    Derived columns count only where the label or the split is computed from them.
+    """
+    split = spec.split
+    named = (split.column,) if isinstance(split, TimeSplit) else split.columns
+    pending = [spec.label.sql, *named]
+    used: dict[str, str] = {}
+    while pending:
+        words = set(re.findall(r"\w+", pending.pop()))
+        for derived in spec.derived:
+            if derived.column.name in words and derived.column.name not in used:
+                used[derived.column.name] = derived.sql
+                pending.append(derived.sql)
+    kind = type(split).__name__
+    parts = [spec.name, spec.label.name, spec.label.sql, kind, asdict(split), used]
+    said = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:_DIGITS]
+
+
+def _decide_incomparable(rule: str, champion: Standing, is_replacing: bool) -> Decision:
+    differs = (
+        f"version {champion.version}, the champion, was measured with another label or split, so "
+        "the figures can't be compared"
+    )
+    if is_replacing:
+        return Decision(True, rule, f"{differs}; replaced as --replace-incomparable asks")
+    return Decision(
+        False, rule, f"{differs}; it stays. To replace it, register with --replace-incomparable"
+    )

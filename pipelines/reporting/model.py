@@ -1,0 +1,144 @@
+"""The model's part of the page: figures beside the baselines, curves of training, plots."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from pipelines.reporting.charts import Chart, draw_chart
+from pipelines.reporting.run_record import Run
+from pipelines.state import read_json
+
+# name, heading, True if greater is better
+FIGURES = (
+    ("roc_auc", "ROC AUC", True),
+    ("pr_auc", "PR AUC", True),
+    ("log_loss", "log loss", False),
+    ("brier", "Brier", False),
+    ("calibration_error", "calibration error", False),
+    ("accuracy", "accuracy", True),
+    ("precision", "precision", True),
+    ("recall", "recall", True),
+    ("f1", "F1", True),
+)
+PLOTS = (
+    ("roc", "ROC curve of each model"),
+    ("precision_recall", "Precision by recall of each model"),
+    ("calibration", "Share of positives by predicted probability"),
+    ("scores", "Predicted probabilities of each class"),
+)
+# columns of a history that tell of the work, not of the model
+_NOT_FIGURES = ("epoch", "learning_rate", "rows", "rows_per_s", "seconds", "step")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One figure of one model; ``is_best`` among the models, ties included."""
+
+    heading: str
+    value: str
+    is_best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One model's figures on the test split."""
+
+    name: str
+    cells: tuple[Cell, ...]
+    threshold: str
+
+
+def model_rows(evaluation: dict[str, Any]) -> list[ModelRow]:
+    """Give a row for each model of ``details`` of evaluate; none if it was not run."""
+    models: dict[str, dict[str, Any]] = evaluation.get("models", {})
+    rows: list[ModelRow] = []
+    for name, figures in models.items():
+        cells = [
+            Cell(heading, f"{figures[key]:.4f}", _is_best(models, key, figures[key], is_greater))
+            for key, heading, is_greater in FIGURES
+        ]
+        threshold = f"{figures['threshold']:.3f}"
+        rows.append(ModelRow(name.replace("_", " "), tuple(cells), threshold))
+    return rows
+
+
+def training_charts(run: Run) -> list[Markup]:
+    """Draw loss and other figures by epoch from the training's history file."""
+    train = run.steps.get("train")
+    path = Path(train.files.get("history", "")) if train else Path()
+    if not path.is_file():
+        return []
+    lines = history_lines(read_json(path))
+    names = dict.fromkeys(name.removeprefix("val_") for name in lines)
+    best = _best_epoch(lines)
+    charts: list[Markup] = []
+    for name in [name for name in names if name not in _NOT_FIGURES]:
+        pair = {"training": lines.get(name, ()), "validation": lines.get(f"val_{name}", ())}
+        pair = {words: line for words, line in pair.items() if line}
+        words = _spoken(name)
+        note = f"best: epoch {best}" if best else ""
+        charts.append(draw_chart(Chart(words, "epoch", words, pair, best, note)))
+    return [chart for chart in charts if chart]
+
+
+def history_lines(history: Any) -> dict[str, Sequence[float]]:
+    """Give figures by name, a value for each epoch.
+
+    Args:
+        history: Keras' own shape, ``{"loss": [...]}``, or one object for each epoch; either may
+            stand under the key ``history`` or ``epochs``.
+    """
+    if isinstance(history, dict):
+        inner = history.get("history", history.get("epochs"))
+        if isinstance(inner, dict | list):
+            return history_lines(inner)
+        return {key: line for key, line in history.items() if _is_line(line)}
+    names = dict.fromkeys(key for epoch in history for key in epoch)
+    lines = {name: [epoch.get(name) for epoch in history] for name in names}
+    return {name: line for name, line in lines.items() if _is_line(line)}
+
+
+def plot_images(run: Run) -> list[tuple[str, str]]:
+    """Give (description, data URI) of each plot of the evaluation."""
+    evaluation = run.steps.get("evaluate")
+    if not evaluation:
+        return []
+    paths = [(words, Path(evaluation.files.get(name, ""))) for name, words in PLOTS]
+    return [(words, _data_uri(path)) for words, path in paths if path.is_file()]
+
+
+
+
+def _best_epoch(lines: dict[str, Sequence[float]]) -> int:
+    for name, choose in (("val_loss", min), ("val_auc", max)):
+        if name in lines:
+            return 1 + list(lines[name]).index(choose(lines[name]))
+    return 0
+
+
+def _is_best(
+    models: dict[str, dict[str, Any]], key: str, value: float, is_greater: bool
+) -> bool:
+    values = [figures[key] for figures in models.values()]
+    return bool(value == (max(values) if is_greater else min(values)))
+
+
+def _is_line(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(item, int | float) and not isinstance(item, bool) for item in value)
+    )
+
+
+def _spoken(name: str) -> str:
+    known = {"auc": "ROC AUC", "roc_auc": "ROC AUC", "pr_auc": "PR AUC", "lr": "learning rate"}
+    return known.get(name, name.replace("_", " "))
+
+
+def _data_uri(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

@@ -1,0 +1,141 @@
+"""Score a features table with a registered model, as a Spark job.
+
+The model is named by a version before anything runs: should the champion change meanwhile, all rows
+still come from one model.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as t
+
+from pipelines.cli import param
+from pipelines.errors import ParameterError, TableError
+from pipelines.evaluation.arrays import FeatureSet, make_features
+from pipelines.evaluation.scorer import PROBABILITY, Scorer
+from pipelines.layout import Layout
+from pipelines.registry import package, store
+from pipelines.state import read_json
+from pipelines.step import Fates, StepKey, StepResult, once, step_key
+from pipelines.tables.delta import has_version, read_table
+from pipelines.tables.ledger import check_fates, write_all
+from pipelines.tables.version import parse_version
+from schemas.catalog import dataset
+from schemas.contract import SPLIT_COLUMN, SPLITS
+
+ALL = "all"
+_OUTSIDE = "outside_split"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreParams:
+    """Write the probabilities that a registered model gives to the rows of a features table."""
+
+    dataset: str = param("Data set, a contract in schemas/; also the registered model's name")
+    root: str = param("Folder that holds all tables and files")
+    features: str = param("Features table pinned to a version, like path@v3")
+    model: str = param("Registered version: a number, or champion", store.CHAMPION)
+    split: str = param("Rows to score: train, validation, test or all", "test")
+    registry: str = param("postgresql://USER@HOST/NAME on this machine; empty for SQLite", "")
+
+
+def run(spark: SparkSession, params: ScoreParams) -> StepResult:
+    """Score one table version with one model version; a repeated run gives the recorded result.
+
+    Raises:
+        ParameterError: No such model or split, or a registered file was changed.
+        TableError: No such table version, or it lacks a column of the model.
+        LedgerError: Other rows came out than went in.
+    """
+    if params.split not in (*SPLITS, ALL):
+        raise ParameterError(f"--split: expected one of {[*SPLITS, ALL]}; got {params.split!r}")
+    spec, layout = dataset(params.dataset), Layout(params.root, params.dataset)
+    registry = store.open_registry(params.registry, layout.registry)
+    version = store.resolve(registry, params.dataset, params.model)
+    pinned = (str(parse_version(params.features)), version.number, version.tags["manifest_sha256"])
+    key = step_key("score", layout, spec.fingerprint(), pinned, params.split)
+    return once(
+        key,
+        lambda: _score(spark, params, key, version),
+        lambda known: has_version(parse_version(known.tables[0])),
+    )
+
+
+def _score(
+    spark: SparkSession, params: ScoreParams, key: StepKey, version: store.Version
+) -> StepResult:
+    manifest = package.open_package(version.folder, version.tags["manifest_sha256"])
+    features = make_features(read_json(version.folder / package.STATE))
+    source = parse_version(params.features)
+    table = read_table(spark, source)
+    _check_columns(table, features, str(source))
+    counts = count_splits(table)
+    rows = table if params.split == ALL else table.where(F.col(SPLIT_COLUMN) == params.split)
+    if not counts.get(params.split, 0) and params.split != ALL:
+        raise TableError(f"{source}: the split {params.split} is empty; it has {sorted(counts)}")
+    model = str(version.folder / package.MODEL)
+    digest = manifest["files"][package.MODEL]
+    kept = kept_columns(table, dataset(params.dataset).main.primary_key, features.label)
+    scored = score_rows(rows, Scorer(model, digest, features, kept))
+    marked = scored.withColumns(
+        {
+            "model_name": F.lit(version.name),
+            "model_version": F.lit(version.number),
+            "features_version": F.lit(source.version).cast("long"),
+        }
+    )
+    written, fates = write_all(marked, key.layout.predictions, key.fingerprint)
+    found = explain_fates(fates, counts, params.split)
+    check_fates(str(written), found)
+    details: dict[str, Any] = {"name": version.name, "version": version.number}
+    details |= {"split": params.split, "features": str(source), "model_sha256": digest}
+    return StepResult(
+        "score",
+        params.dataset,
+        key.fingerprint,
+        tables=(str(written),),
+        rows={source.name: found},
+        details=details,
+    )
+
+
+def score_rows(rows: DataFrame, scorer: Scorer) -> DataFrame:
+    """Give one row for each of ``rows``: the columns that ``scorer`` keeps, and ``probability``."""
+    kept = [rows.schema[name] for name in scorer.kept]
+    schema = t.StructType([*kept, t.StructField(PROBABILITY, t.DoubleType(), False)])
+    needed = [*dict.fromkeys([*scorer.kept, *scorer.features.columns])]
+    return rows.select(*needed).mapInArrow(scorer, schema)
+
+
+def kept_columns(table: DataFrame, primary_key: tuple[str, ...], label: str) -> tuple[str, ...]:
+    """Give the columns that pass unchanged: key, split and label, those that the table has."""
+    wanted = (*primary_key, SPLIT_COLUMN, label)
+    return tuple(name for name in dict.fromkeys(wanted) if name in table.columns)
+
+
+def count_splits(table: DataFrame) -> dict[str, int]:
+    """Count the rows of each split; the split is a folder, so no data column is read."""
+    found = table.groupBy(SPLIT_COLUMN).count().collect()
+    return {row[SPLIT_COLUMN]: row["count"] for row in found}
+
+
+def explain_fates(written: Fates, counts: dict[str, int], split: str) -> Fates:
+    """Set the rows written beside all rows of the table; rows of other splits are filtered.
+
+    The count of the wanted rows comes from the input, so a row lost or doubled in a worker shows
+    as an unexplained one.
+    """
+    outside = sum(rows for name, rows in counts.items() if split not in (name, ALL))
+    filtered = {_OUTSIDE: outside} if outside else {}
+    return Fates(read=sum(counts.values()), kept=written.kept, filtered=filtered)
+
+
+def _check_columns(table: DataFrame, features: FeatureSet, name: str) -> None:
+    missing = sorted({*features.columns, SPLIT_COLUMN} - set(table.columns))
+    if missing:
+        raise TableError(
+            f"{name}: the model needs the columns {missing}; got {table.columns}. Give a features "
+            "table made with the state that the model was trained with"
+        )

@@ -1,0 +1,93 @@
+"""The only builder of a SparkSession.
+
+What the code relies on is set here; what the machine decides (memory, master, jars, directories)
+comes from spark-defaults.conf, see infra/spark.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from pipelines.errors import GristmillError
+
+JAVA_VERSIONS = (17, 21)
+_SETTINGS = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    # one clock for all machines: timestamps are UTC, and Parquet holds them as 64-bit micros
+    # (INT96, Spark's default, wraps dates far from today)
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # 50 tasks to read a small transaction log otherwise
+    "spark.databricks.delta.snapshotPartitions": "2",
+    # a reader of live files can't see rows deleted by vectors: never make them
+    "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
+    "spark.sql.shuffle.partitions": "4",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+}
+
+
+def spark_session(name: str) -> SparkSession:
+    """Start Spark, or give the session that runs already.
+
+    Raises:
+        GristmillError: No Java, a Java that Spark 4 can't run on, or Delta's jars are missing.
+    """
+    check_java()
+    builder = SparkSession.builder.appName(f"gristmill-{name}")
+    for key, value in _SETTINGS.items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    if not spark.sparkContext._jvm.org.apache.spark.util.Utils.classIsLoadable(  # pyright: ignore
+        "io.delta.sql.DeltaSparkSessionExtension"
+    ):
+        raise GristmillError(
+            "Spark started without Delta's jars; expected spark.jars in spark-defaults.conf to name "
+            "them. Run infra/bin/setup, then start through infra/bin/ or set SPARK_CONF_DIR"
+        )
+    return spark
+
+
+def check_java(java: str | None = None) -> int:
+    """Give Java's major version if Spark can run on it.
+
+    Raises:
+        GristmillError: There is no Java, or its version is not one of ``JAVA_VERSIONS``.
+    """
+    wanted = " or ".join(str(version) for version in JAVA_VERSIONS)
+    executable = java or _java_executable()
+    if executable is None:
+        raise GristmillError(
+            f"expected Java {wanted} on PATH or in JAVA_HOME; found none. Install one, for example: "
+            "apt-get install openjdk-17-jdk-headless"
+        )
+    said = subprocess.run([executable, "-version"], capture_output=True, text=True, check=False)
+    version = _major_version(said.stderr)
+    if version not in JAVA_VERSIONS:
+        raise GristmillError(
+            f"expected Java {wanted}; {executable} is {version or 'unreadable'}. Install one, for "
+            "example openjdk-17-jdk-headless, and set JAVA_HOME to it"
+        )
+    return version
+
+
+def _java_executable() -> str | None:
+    # the environment's business: pyspark's launcher looks at the same two places
+    import os  # noqa: PLC0415
+
+    home = os.environ.get("JAVA_HOME")
+    if home and (Path(home) / "bin" / "java").exists():
+        return str(Path(home) / "bin" / "java")
+    return shutil.which("java")
+
+
+def _major_version(banner: str) -> int:
+    quoted = banner.partition('"')[2].partition('"')[0]
+    parts = [part for part in quoted.replace("_", ".").split(".") if part.isdigit()]
+    if not parts:
+        return 0
+    return int(parts[1]) if parts[0] == "1" and len(parts) > 1 else int(parts[0])

@@ -1,0 +1,75 @@
+"""Files that outlive a process: fitted state, step records, fingerprints, written whole or not.
+
+A reader never sees half a file: bytes go to a temporary name beside it, are synced, and take the
+name by rename(2), which POSIX makes atomic.
+"""
+
+import hashlib
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pipelines
+import schemas
+
+_DIGITS = 16
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path`` so that it is there whole and durable, or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with scratch.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside ``folder`` durable, see fsync(2)."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON, whole or not at all; NaN is an error."""
+    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Give the JSON value in ``path``."""
+    return json.loads(path.read_text())
+
+
+def fingerprint(*parts: Any) -> str:
+    """SHA-256 of the JSON of ``parts``, first 16 hex digits; equal parts give equal digits."""
+    said = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(said.encode()).hexdigest()[:_DIGITS]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def code_fingerprint() -> str:
+    """Digest of the sources of ``pipelines`` and ``schemas``: another code, another result."""
+    digest = hashlib.sha256()
+    for package in (pipelines, schemas):
+        folder = Path(str(package.__file__)).parent
+        for source in sorted(folder.rglob("*.py")):
+            digest.update(str(source.relative_to(folder)).encode())
+            digest.update(source.read_bytes())
+    return digest.hexdigest()[:_DIGITS]

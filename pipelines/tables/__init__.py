@@ -1,0 +1,1 @@
+"""Delta tables: pinned versions, one write that is a transaction, rows by fate."""

@@ -1,0 +1,119 @@
+"""Every row that a step reads has one fate, and the fates add up.
+
+Counts ride on the write of the table itself (``DataFrame.observe``), so they cost no Spark job.
+They are then held against two independent ones: the rows of the input version and the rows of the
+committed version, both from the transaction log.
+"""
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import functions as F
+
+from pipelines.errors import LedgerError
+from pipelines.step import Fates
+from pipelines.tables.delta import count_rows, write_table
+from pipelines.tables.version import TableVersion
+
+FATE = "_fate"
+KEPT = "kept"
+_READ = "read"
+
+
+def write_kept(
+    marked: DataFrame,
+    path: str,
+    fingerprint: str,
+    fates: Sequence[str] = (),
+    partition_by: Sequence[str] = (),
+) -> tuple[TableVersion, Fates]:
+    """Write the rows whose fate is ``kept`` and count the fates of all.
+
+    Args:
+        marked: Rows with a string column ``_fate``: ``kept``, or one of ``fates``.
+        path: Folder of the table.
+        fingerprint: Name of the step's execution.
+        fates: Other fates that may occur: ``duplicate``, ``filtered:RULE``, ``quarantined:REASON``.
+        partition_by: Columns that become folders.
+
+    Returns:
+        The version written, and the rows by fate.
+
+    Raises:
+        LedgerError: A row has another fate, or the commit holds another number of rows.
+    """
+    observation = Observation()
+    words = [KEPT, *fates]
+    counts = [_count(F.col(FATE) == word, word) for word in words]
+    observed = marked.observe(observation, F.count(F.lit(1)).alias(_READ), *counts)
+    kept = observed.where(F.col(FATE) == KEPT).drop(FATE)
+    table = write_table(kept, path, fingerprint, partition_by)
+    found = read_fates(observation.get)
+    check_fates(str(table), found, num_output=count_rows(table))
+    return table, found
+
+
+def write_all(
+    rows: DataFrame, path: str, fingerprint: str, partition_by: Sequence[str] = ()
+) -> tuple[TableVersion, Fates]:
+    """Write all ``rows`` and count them as read and kept."""
+    marked = rows.withColumn(FATE, F.lit(KEPT))
+    return write_kept(marked, path, fingerprint, partition_by=partition_by)
+
+
+def read_fates(counts: dict[str, int]) -> Fates:
+    """Make ``Fates`` of counts by word, e.g. ``{"read": 2, "kept": 1, "filtered:blank": 1}``."""
+    return Fates(
+        read=counts[_READ],
+        kept=counts.get(KEPT, 0),
+        duplicate=counts.get("duplicate", 0),
+        quarantined=_reasons(counts, "quarantined:"),
+        filtered=_reasons(counts, "filtered:"),
+    )
+
+
+def check_fates(
+    table: str, fates: Fates, num_input: int | None = None, num_output: int | None = None
+) -> None:
+    """Hold fates to their sum, to the rows of the input and to the rows written.
+
+    Args:
+        table: What to name in an error.
+        fates: Rows by fate.
+        num_input: Rows of the input by a count that did not come from this step.
+        num_output: Rows of the committed version by the log.
+
+    Raises:
+        LedgerError: A difference; says which rows are lost, doubled or unexplained.
+    """
+    if num_input is not None and fates.read != num_input:
+        word = "lost" if fates.read < num_input else "doubled"
+        raise LedgerError(
+            f"{table}: {abs(fates.read - num_input)} rows {word} on the way in: the input holds "
+            f"{num_input}, the step read {fates.read}"
+        )
+    if fates.unexplained:
+        word = "without a known fate" if fates.unexplained > 0 else "with two fates"
+        raise LedgerError(
+            f"{table}: {abs(fates.unexplained)} rows {word}: read {fates.read}, but kept "
+            f"{fates.kept}, duplicate {fates.duplicate}, quarantined {fates.quarantined}, "
+            f"filtered {fates.filtered}"
+        )
+    if num_output is not None and fates.kept != num_output:
+        word = "lost" if num_output < fates.kept else "doubled"
+        raise LedgerError(
+            f"{table}: {abs(num_output - fates.kept)} rows {word} on the way out: {fates.kept} "
+            f"were kept, the committed version holds {num_output}"
+        )
+
+
+def _count(condition: Column, word: str) -> Column:
+    return F.count(F.when(condition, F.lit(1))).alias(word)
+
+
+def _reasons(counts: dict[str, int], prefix: str) -> dict[str, int]:
+    return {
+        word.removeprefix(prefix): count
+        for word, count in counts.items()
+        if word.startswith(prefix) and count
+    }

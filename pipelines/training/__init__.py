@@ -1,0 +1,1 @@
+"""Keras 3 models trained on Horovod ranks; the only room with keras and horovod."""

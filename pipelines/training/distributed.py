@@ -1,0 +1,108 @@
+"""A Keras 3 layer over Horovod's TensorFlow core: reduce gradients, broadcast, average, agree.
+
+horovod.keras trains N unrelated Keras 3 models without a word (its optimizer hooks are never
+called), so it is not used. Here the optimizer object gets a subclass of its own class for the
+time of training, whose ``_clip_gradients`` sums the gradients over the ranks. Keras calls it once
+per update, after local accumulation and before clipping (keras 3.15, base_optimizer.py).
+"""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import horovod.tensorflow as hvd
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from pipelines.world import World
+
+
+def start() -> World:
+    """Join the ranks (alone, there is one) and say which one this is."""
+    hvd.init()
+    return World(hvd.rank(), hvd.size())
+
+
+def stop() -> None:
+    """Leave the ranks; waits for none of them."""
+    hvd.shutdown()
+
+
+class _SummedGradients:
+    """First base of the lent class: sums gradients over the ranks before they are clipped."""
+
+    def _clip_gradients(self, grads: Sequence[Any]) -> Any:
+        return super()._clip_gradients(sum_over_ranks(grads))  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def sum_over_ranks(grads: Sequence[Any]) -> list[tf.Tensor]:
+    """Give the sum over the ranks of each gradient; sparse ones are made dense.
+
+    Names are positions in the model, the same on each rank: names made up by layers can differ
+    between ranks, and Horovod waits for ever for a name that one rank does not have.
+    """
+    dense = [tf.convert_to_tensor(grad) for grad in grads]
+    summed: Any = hvd.grouped_allreduce(dense, name="gradients", op=hvd.Sum)
+    return list(summed)
+
+
+@contextmanager
+def summed_gradients(optimizer: keras.optimizers.Optimizer) -> Generator[None, None, None]:
+    """Make ``optimizer`` sum gradients over the ranks, until the end of the block.
+
+    The caller's loss must be this rank's share of the global loss, sum(weight * loss) / (weight
+    of the global batch): then the sum over ranks is exactly the gradient of one rank that has
+    the whole batch, however the rows and the empty slots lie.
+    """
+    plain = type(optimizer)
+    optimizer.__class__ = type(f"Summed{plain.__name__}", (_SummedGradients, plain), {})
+    try:
+        yield
+    finally:
+        optimizer.__class__ = plain
+
+
+def broadcast_state(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+    """Give every rank the root's weights and optimizer state; call before the first step."""
+    variables = [variable.value for variable in state_variables(model, optimizer)]
+    hvd.broadcast_variables(variables, root_rank=0)
+
+
+def state_variables(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> list[Any]:
+    """Give all variables that a resumed run needs, model first, in a fixed order."""
+    if not optimizer.built:
+        optimizer.build(model.trainable_variables)
+    # seed states are not numbers to train, and GlobalDropout does not use them
+    states = [v for v in model.variables if not v.path.endswith("seed_generator_state")]
+    return [*states, *optimizer.variables]
+
+
+def sum_values(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    """Sum an array over the ranks in float64; every rank gets the same bits."""
+    summed: Any = hvd.allreduce(tf.constant(values, tf.float64), name=f"sum/{name}", op=hvd.Sum)
+    return summed.numpy()
+
+
+def sum_in_graph(value: tf.Tensor, name: str) -> tf.Tensor:
+    """Sum a tensor over the ranks inside a ``tf.function``."""
+    summed: Any = hvd.allreduce(value, name=f"sum/{name}", op=hvd.Sum)
+    return summed
+
+
+def gather_rows(values: NDArray[np.int64], name: str) -> NDArray[np.int64]:
+    """Give (ranks, values): the ``values`` of each rank, one row a rank."""
+    gathered = hvd.allgather(tf.constant(values[None, :], tf.int64), name=f"gather/{name}")
+    return gathered.numpy()
+
+
+def broadcast_bytes(content: bytes | None) -> bytes:
+    """Give every rank the root's ``content``; the others' is not looked at."""
+    length = hvd.broadcast(tf.constant(len(content or b""), tf.int64), 0, name="bytes/length")
+    buffer = np.zeros(int(length), np.uint8)
+    if content and hvd.rank() == 0:
+        buffer = np.frombuffer(content, np.uint8)
+    if not len(buffer):
+        return b""
+    return hvd.broadcast(tf.constant(buffer), 0, name="bytes/content").numpy().tobytes()

@@ -1,0 +1,225 @@
+"""Start N ranks on this machine, on the loopback interface only, and end them together.
+
+Stock horovodrun listens on all interfaces without a key, even for local ranks (CVE-2024-10190 and
+its kin), and imports TensorFlow once more. This module imports neither: ranks meet through a
+key-value server of a few lines, bound to 127.0.0.1, in the protocol of Horovod's Gloo rendezvous
+(horovod 0.28.1, horovod/common/gloo/http_store.cc: PUT and GET /scope/key, 404 until there).
+"""
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import TrainingError
+
+LOOPBACK = "127.0.0.1"
+_POLL_S = 0.05
+_GRACE_S = 3.0
+_LAST_LINES = 12
+_ERROR_LINE = re.compile(r"^error: (.*)$", re.MULTILINE)
+# TensorFlow says these before it reads its log level
+_GREETING = re.compile(
+    rb"^(WARNING: All log messages before absl|[IW]0000 00:00:|To enable the foll)"
+)
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rank:
+    number: int
+    process: subprocess.Popen[bytes]
+    stderr: Path
+    forwarder: threading.Thread | None = None
+
+
+def launch(command: Sequence[str], num_processes: int, *, timeout_s: int = 60) -> str:
+    """Run ``command`` as ``num_processes`` Horovod ranks and give what rank 0 wrote to stdout.
+
+    Rank 0's stderr goes to ours as it comes. When one rank ends with an error, the others are
+    ended within seconds. When this process dies, the ranks die with it.
+
+    Args:
+        command: Program and flags, the same for each rank.
+        num_processes: Number of ranks, at least 1.
+        timeout_s: Seconds of silence between ranks after which a rank counts as lost.
+
+    Raises:
+        TrainingError: A rank failed; with its number, how it ended and its last words.
+    """
+    with tempfile.TemporaryDirectory(prefix="gristmill-ranks-") as folder, _rendezvous() as port:
+        ranks: list[_Rank] = []
+        output = Path(folder) / "stdout-0"
+        try:
+            for number in range(num_processes):
+                environment = rank_environment(number, num_processes, port, timeout_s=timeout_s)
+                ranks.append(_start(command, number, {**os.environ, **environment}, Path(folder)))
+            failed = _wait(ranks)
+        finally:
+            _end(ranks)
+        if failed is not None:
+            raise TrainingError(_say_failure(failed, num_processes))
+        return output.read_text()
+
+
+def rank_environment(rank: int, size: int, port: int, *, timeout_s: int) -> dict[str, str]:
+    """Give the environment that makes a process rank ``rank`` of ``size`` on this machine."""
+    # oversubscribed threads are the first cause of slow training on CPUs
+    threads = str(max(1, len(os.sched_getaffinity(0)) // size))
+    names = {
+        "HOROVOD_RANK": rank,
+        "HOROVOD_SIZE": size,
+        "HOROVOD_LOCAL_RANK": rank,
+        "HOROVOD_LOCAL_SIZE": size,
+        "HOROVOD_CROSS_RANK": 0,
+        "HOROVOD_CROSS_SIZE": 1,
+        "HOROVOD_HOSTNAME": "localhost",
+        "HOROVOD_CONTROLLER": "gloo",
+        "HOROVOD_CPU_OPERATIONS": "gloo",
+        "HOROVOD_GLOO_RENDEZVOUS_ADDR": LOOPBACK,
+        "HOROVOD_GLOO_RENDEZVOUS_PORT": port,
+        "HOROVOD_GLOO_IFACE": "lo",
+        "HOROVOD_GLOO_TIMEOUT_SECONDS": timeout_s,
+        "OMP_NUM_THREADS": threads,
+        "TF_NUM_INTRAOP_THREADS": threads,
+        "TF_NUM_INTEROP_THREADS": 2,
+        "TF_CPP_MIN_LOG_LEVEL": 3,
+        "PYTHONUNBUFFERED": 1,
+    }
+    return {name: str(value) for name, value in names.items()}
+
+
+def is_rank() -> bool:
+    """Say whether this process was started as a rank, by this launcher or by horovodrun."""
+    return "HOROVOD_RANK" in os.environ
+
+
+def _start(
+    command: Sequence[str], rank: int, environment: Mapping[str, str], folder: Path
+) -> _Rank:
+    stderr = folder / f"stderr-{rank}"
+    with (folder / f"stdout-{rank}").open("wb") as out, stderr.open("wb") as err:
+        process = subprocess.Popen(
+            list(command),
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.PIPE if rank == 0 else err,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509  one prctl(2) call, no locks
+        )
+    if rank:
+        return _Rank(rank, process, stderr)
+    forwarder = threading.Thread(target=_forward, args=(process.stderr, stderr), daemon=True)
+    forwarder.start()
+    return _Rank(rank, process, stderr, forwarder)
+
+
+def _die_with_parent() -> None:
+    # also when the launcher is killed by SIGKILL: ranks left behind would write on
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _forward(source: Any, copy: Path) -> None:
+    with source, copy.open("wb") as kept:
+        for line in source:
+            kept.write(line)
+            kept.flush()
+            if _GREETING.match(line):
+                continue
+            sys.stderr.write(line.decode(errors="replace"))
+            sys.stderr.flush()
+
+
+def _wait(ranks: Sequence[_Rank]) -> _Rank | None:
+    """Wait for all; give the rank that failed first, or None."""
+    while True:
+        codes = [rank.process.poll() for rank in ranks]
+        failed = [rank for rank, code in zip(ranks, codes, strict=True) if code]
+        if failed:
+            # one that was killed ended first: the others only noticed
+            return min(failed, key=lambda rank: rank.process.returncode)
+        if all(code == 0 for code in codes):
+            return None
+        time.sleep(_POLL_S)
+
+
+def _end(ranks: Sequence[_Rank]) -> None:
+    for rank in ranks:
+        if rank.process.poll() is None:
+            rank.process.terminate()
+    deadline = time.monotonic() + _GRACE_S
+    for rank in ranks:
+        try:
+            rank.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            rank.process.kill()
+            rank.process.wait()
+        if rank.forwarder:
+            rank.forwarder.join(_GRACE_S)
+
+
+def _say_failure(rank: _Rank, size: int) -> str:
+    said = rank.stderr.read_text(errors="replace")
+    code = rank.process.returncode
+    if code > 0 and (errors := _ERROR_LINE.findall(said)):
+        return f"rank {rank.number} of {size}: {errors[-1]}"
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+    last = "\n".join(said.splitlines()[-_LAST_LINES:])
+    return (
+        f"rank {rank.number} of {size} {how}; the other ranks were stopped. Run again to go on "
+        f"from the last checkpoint. Its last words:\n{last}"
+    )
+
+
+@contextmanager
+def _rendezvous() -> Generator[int, None, None]:
+    server = ThreadingHTTPServer((LOOPBACK, 0), _Store)
+    server.daemon_threads = True
+    server.values = {}  # pyright: ignore[reportAttributeAccessIssue]
+    thread = threading.Thread(target=server.serve_forever, args=(_POLL_S,), daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class _Store(BaseHTTPRequestHandler):
+    """Keeps what ranks tell each other: PUT, GET and DELETE of /scope/key."""
+
+    server: Any
+
+    def do_PUT(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        self.server.values[self.path] = self.rfile.read(length)
+        self._answer(200)
+
+    def do_GET(self) -> None:
+        value = self.server.values.get(self.path)
+        self._answer(200, value) if value is not None else self._answer(404)
+
+    def do_DELETE(self) -> None:
+        # ranks leave one by one; the values go with the server
+        self._answer(200)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base's
+        """Stay silent."""
+
+    def _answer(self, status: int, body: bytes = b"") -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)

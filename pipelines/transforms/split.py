@@ -1,0 +1,86 @@
+"""Assign each row to train, validation or test.
+
+The split is a pure function of a row's time, or of a hash of its key or group, so it is the same on
+every run, for every version of a row, and before anything is fitted.
+"""
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from schemas.contract import (
+    SPLIT_COLUMN,
+    SPLITS,
+    ContractError,
+    Derived,
+    HashSplit,
+    Label,
+    TimeSplit,
+)
+
+_FATE = "_fate"
+OUTSIDE_SPLIT = "filtered:outside_split"
+_TOLERANCE = 1e-9
+_HASH_RANGE = 2.0**32
+
+
+def add_derived(df: DataFrame, derived: Sequence[Derived]) -> DataFrame:
+    """Add each derived column in order; later ones may use earlier ones. Rows are unchanged."""
+    for item in derived:
+        df = df.withColumn(item.column.name, F.expr(item.sql).cast(_spark_name(item.column.type)))
+    return df
+
+
+def add_label(df: DataFrame, label: Label) -> DataFrame:
+    """Add the label as int 0 or 1, or null where it is not known."""
+    return df.withColumn(label.name, F.expr(label.sql).cast("int"))
+
+
+def mark_split(df: DataFrame, split: TimeSplit | HashSplit) -> DataFrame:
+    """Add the column ``split`` and ``_fate``: ``kept`` or ``filtered:outside_split``.
+
+    A row without a time, or outside all three ranges, has a null split and is filtered.
+
+    Raises:
+        ContractError: A range is empty or ranges overlap, or fractions do not sum to one.
+    """
+    assigned = _by_time(split) if isinstance(split, TimeSplit) else _by_hash(split)
+    marked = df.withColumn(SPLIT_COLUMN, assigned)
+    fate = F.when(F.col(SPLIT_COLUMN).isNull(), OUTSIDE_SPLIT).otherwise("kept")
+    return marked.withColumn(_FATE, fate)
+
+
+def _by_time(split: TimeSplit) -> Column:
+    ranges = [(name, *getattr(split, name)) for name in SPLITS]
+    ordered = sorted(ranges, key=lambda item: item[1])
+    for _, start, end in ordered:
+        if start >= end:
+            raise ContractError(f"split by {split.column}: expected start < end; got {start}, {end}")
+    for (left, _, end), (right, start, _) in zip(ordered, ordered[1:], strict=False):
+        if start < end:
+            raise ContractError(f"split by {split.column}: {left} and {right} overlap at {start}")
+    time = F.col(split.column)
+    assigned = F.lit(None).cast("string")
+    for name, start, end in ranges:
+        inside = (time >= F.lit(start).cast("timestamp")) & (time < F.lit(end).cast("timestamp"))
+        assigned = F.when(inside, name).otherwise(assigned)
+    return assigned
+
+
+def _by_hash(split: HashSplit) -> Column:
+    fractions = [getattr(split, name) for name in SPLITS]
+    if min(fractions) < 0 or abs(sum(fractions) - 1) > _TOLERANCE:
+        raise ContractError(f"split by hash: fractions must be >= 0 and sum to 1; got {fractions}")
+    parts = [F.coalesce(F.col(name).cast("string"), F.lit("")) for name in split.columns]
+    # md5 is in every engine's library: a row keeps its split outside Spark too
+    digest = F.md5(F.concat_ws("\x1f", F.lit(split.salt), *parts))
+    share = F.conv(F.substring(digest, 1, 8), 16, 10).cast("double") / _HASH_RANGE
+    train, validation, _ = fractions
+    return (
+        F.when(share < train, "train").when(share < train + validation, "validation").otherwise("test")
+    )
+
+
+def _spark_name(column_type: str) -> str:
+    return {"long": "bigint"}.get(column_type, column_type)

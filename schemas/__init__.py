@@ -1,0 +1,1 @@
+"""What the data is: contracts as frozen data, standard library only."""

@@ -1,0 +1,190 @@
+"""The vocabulary of a contract: one declaration from which every engine's view is rendered.
+
+Spark schemas, expectations, reader fields and Keras inputs are computed from these values, so a
+column is described once. Everything is frozen and comparable; nothing here imports a third party.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Literal, TypeAlias
+
+from schemas.encode import Encode, Impute, Join, Rolling
+
+ColumnType: TypeAlias = Literal[
+    "string", "int", "long", "float", "double", "boolean", "timestamp", "date"
+]
+Severity: TypeAlias = Literal["error", "warning"]
+Layer: TypeAlias = Literal["raw", "deduplicated", "split", "imputed", "features"]
+# in the order in which they are made
+LAYERS: tuple[Layer, ...] = ("raw", "deduplicated", "split", "imputed", "features")
+SPLITS = ("train", "validation", "test")
+SPLIT_COLUMN = "split"
+
+
+class ContractError(Exception):
+    """A contract contradicts itself, or data contradict a contract: expected, came, what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    ``is_outcome`` marks what is known only after the moment of prediction: such a column can be a
+    label or feed a ``Rolling`` once its event has happened, never a feature of its own row.
+    ``is_personal`` columns are masked wherever a person may read them.
+    """
+
+    name: str
+    type: ColumnType
+    is_nullable: bool = False
+    unit: str = ""
+    description: str = ""
+    is_outcome: bool = False
+    is_personal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A column computed from others of the same source by a Spark SQL expression, at split time.
+
+    ``sql`` must be deterministic: no clock and no random numbers.
+    """
+
+    column: Column
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule that a table must keep; ``rule`` is a word of ``pipelines.quality``.
+
+    ``mostly`` is the least share of rows that must pass, in (0, 1].
+    """
+
+    rule: Literal[
+        "not_null", "unique", "between", "in_set", "matches", "row_count", "columns", "finite"
+    ]
+    columns: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    values: tuple[str | int, ...] = ()
+    pattern: str = ""
+    mostly: float = 1.0
+    severity: Severity = "error"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input of a data set and the raw table it becomes.
+
+    ``location`` names a public default: ``package:NAME/PATH`` is a file inside an installed Python
+    package (a ``.zip`` with one member is unpacked); a run may give another place. Rows of one
+    ``primary_key`` are versions of one another: the greatest ``version_by`` wins, then the later
+    file name, then the later position.
+    """
+
+    name: str
+    location: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...]
+    version_by: tuple[str, ...] = ()
+    time: str = ""
+    format: Literal["csv"] = "csv"
+    delimiter: str = ","
+    is_multiline: bool = False
+    null_values: tuple[str, ...] = ("",)
+    max_malformed_share: float = 0.05
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSplit:
+    """Rows go to a split by time; ranges are half-open ISO dates or timestamps, UTC.
+
+    Rows outside every range are filtered with the rule ``outside_split``.
+    """
+
+    column: str
+    train: tuple[str, str]
+    validation: tuple[str, str]
+    test: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class HashSplit:
+    """Rows go to a split by a hash of ``columns``: a key, or a group that must stay together.
+
+    Fractions must sum to one. ``salt`` makes another assignment of the same rows.
+    """
+
+    columns: tuple[str, ...]
+    train: float = 0.8
+    validation: float = 0.1
+    test: float = 0.1
+    salt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What is predicted: a Spark SQL expression over the main source, 0 or 1.
+
+    Rows whose label is null are filtered from the features with the rule ``no_label``.
+    """
+
+    name: str
+    sql: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """The contract of one table of one layer, as derived for reading, writing and checking."""
+
+    dataset: str
+    layer: Layer
+    name: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...]
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSpec:
+    """One data set: sources, the question, and how raw columns become features.
+
+    The first source holds the rows to predict; the others are looked up through ``joins``.
+    """
+
+    name: str
+    title: str
+    question: str
+    sources: tuple[Source, ...]
+    label: Label
+    split: TimeSplit | HashSplit
+    prediction_time: str = ""
+    derived: tuple[Derived, ...] = ()
+    joins: tuple[Join, ...] = ()
+    rollings: tuple[Rolling, ...] = ()
+    imputes: tuple[Impute, ...] = ()
+    encodes: tuple[Encode, ...] = ()
+    checks: dict[Layer, tuple[Check, ...]] = field(default_factory=dict)
+
+    @property
+    def main(self) -> Source:
+        """The source whose rows are predicted."""
+        return self.sources[0]
+
+    def source(self, name: str) -> Source:
+        """Give one source by name; raises ``ContractError`` with the known names."""
+        for source in self.sources:
+            if source.name == name:
+                return source
+        known = [source.name for source in self.sources]
+        raise ContractError(f"{self.name}: no source {name!r}; known sources: {known}")
+
+    def fingerprint(self) -> str:
+        """SHA-256 of everything the contract says, first 16 hex digits."""
+        said = json.dumps(asdict(self), sort_keys=True, default=str)
+        return hashlib.sha256(said.encode()).hexdigest()[:16]

@@ -1,0 +1,201 @@
+"""The contract of each later table, computed from the one contract of the data set."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from schemas.contract import (
+    SPLIT_COLUMN,
+    SPLITS,
+    Check,
+    Column,
+    ContractError,
+    DatasetSpec,
+    Derived,
+    Layer,
+    Source,
+    TableSpec,
+)
+from schemas.encode import Bucketed, Cyclic, Encode, FeatureColumn, Hashed, Impute, Numeric
+
+LINEAGE = (
+    Column("_source_file", "string", description="name of the file the row came in"),
+    Column("_source_position", "long", description="grows with the row's place in its file"),
+)
+_WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
+LINEAGE_NAMES = tuple(column.name for column in LINEAGE)
+
+
+def table_spec(spec: DatasetSpec, layer: Layer, source_name: str) -> TableSpec:
+    """Give the contract of one table: its columns and every check it must pass.
+
+    Checks that follow from the contract (schema, rows, nulls, keys) come first, then those that
+    the contract states for the source (raw and deduplicated tables) or for the layer.
+    """
+    source = spec.source(source_name)
+    columns = _columns(spec, layer, source)
+    key = source.primary_key if layer != "raw" else ()
+    stated = source.checks if layer in ("raw", "deduplicated") else ()
+    if source.name == spec.main.name:
+        stated += spec.checks.get(layer, ())
+    checks = (*_implied_checks(spec, layer, columns, key), *stated)
+    return TableSpec(spec.name, layer, source_name, columns, key, checks)
+
+
+def main_columns(spec: DatasetSpec) -> tuple[Column, ...]:
+    """Columns of the main source after the split: as ingested, derived, label and split."""
+    derived = tuple(item.column for item in early_derived(spec))
+    label = Column(spec.label.name, "int", is_nullable=True, is_outcome=True)
+    return (*spec.main.columns, *derived, label, Column(SPLIT_COLUMN, "string"))
+
+
+def early_derived(spec: DatasetSpec) -> tuple[Derived, ...]:
+    """Derived columns that the main source alone decides: made with the split."""
+    late = {item.column.name for item in late_derived(spec)}
+    return tuple(item for item in spec.derived if item.column.name not in late)
+
+
+def late_derived(spec: DatasetSpec) -> tuple[Derived, ...]:
+    """Derived columns that read joined ones, or other late ones: made after the joins."""
+    waits = set(joined_columns(spec))
+    late: list[Derived] = []
+    for item in spec.derived:
+        if waits & words(item.sql):
+            late.append(item)
+            waits.add(item.column.name)
+    return tuple(late)
+
+
+def joined_columns(spec: DatasetSpec) -> dict[str, Column]:
+    """Columns that ``joins`` bring in, by their name here; null where nothing matches."""
+    made: dict[str, Column] = {}
+    for join in spec.joins:
+        imputes = imputes_of(spec, spec.source(join.source))
+        theirs = {column.name: column for column in spec.source(join.source).columns}
+        theirs |= {name: Column(name, "int") for name in indicator_names(imputes)}
+        for there, here in join.columns:
+            if there not in theirs:
+                raise ContractError(f"contract {spec.name}: {join.source} has no column {there!r}")
+            made[here] = replace(theirs[there], name=here, is_nullable=True)
+    return made
+
+
+def known_columns(spec: DatasetSpec) -> dict[str, Column]:
+    """Every column that features and rolling aggregates may name, before they are made."""
+    made = {column.name: column for column in main_columns(spec)}
+    made |= joined_columns(spec)
+    return made | {item.column.name: item.column for item in late_derived(spec)}
+
+
+def words(sql: str) -> set[str]:
+    """Names that occur in a SQL expression."""
+    return set(_WORD.findall(sql))
+
+
+def imputes_of(spec: DatasetSpec, source: Source) -> tuple[Impute, ...]:
+    """Imputes of the source's own columns: those that run in the step ``impute``."""
+    if source.name != spec.main.name:
+        return tuple(item for item in spec.imputes if item.source == source.name)
+    own = {column.name for column in main_columns(spec)}
+    return tuple(item for item in spec.imputes if not item.source and item.column in own)
+
+
+def late_imputes(spec: DatasetSpec) -> tuple[Impute, ...]:
+    """Imputes of joined and rolling columns: they run once these columns exist."""
+    own = {column.name for column in main_columns(spec)}
+    return tuple(item for item in spec.imputes if not item.source and item.column not in own)
+
+
+def imputed_sources(spec: DatasetSpec) -> tuple[str, ...]:
+    """Sources that get an imputed table: the main one, and those with imputes."""
+    others = [source.name for source in spec.sources[1:] if imputes_of(spec, source)]
+    return (spec.main.name, *others)
+
+
+def feature_columns(
+    encodes: Sequence[Encode], sizes: Mapping[str, int] | None = None
+) -> tuple[FeatureColumn, ...]:
+    """Give the columns that ``encodes`` make, in order.
+
+    ``sizes`` holds the number of codes of what is learned, by column; 0 where it is not known yet.
+    """
+    known = sizes or {}
+    made: list[FeatureColumn] = []
+    for item in encodes:
+        if isinstance(item, Numeric):
+            made.append(FeatureColumn(numeric_name(item), "numeric"))
+        elif isinstance(item, Cyclic):
+            made.append(FeatureColumn(f"{item.column}_sin", "numeric"))
+            made.append(FeatureColumn(f"{item.column}_cos", "numeric"))
+        elif isinstance(item, Hashed):
+            name = item.name or f"{'_x_'.join(item.columns)}_hash"
+            made.append(FeatureColumn(name, "categorical", item.buckets))
+        else:
+            ending = "bucket" if isinstance(item, Bucketed) else "code"
+            size = known.get(item.column, 0)
+            made.append(FeatureColumn(f"{item.column}_{ending}", "categorical", size))
+    return tuple(made)
+
+
+def numeric_name(item: Numeric) -> str:
+    """Name of the feature that a numeric encoding makes."""
+    return f"{item.column}_{'log' if item.is_log else 'num'}"
+
+
+def indicator_names(imputes: Sequence[Impute]) -> tuple[str, ...]:
+    """Names of the indicator columns that ``imputes`` add."""
+    return tuple(f"{item.column}_was_missing" for item in imputes if item.has_indicator)
+
+
+def _columns(spec: DatasetSpec, layer: Layer, source: Source) -> tuple[Column, ...]:
+    if layer in ("raw", "deduplicated"):
+        return (*source.columns, *LINEAGE)
+    if source.name != spec.main.name and layer != "imputed":
+        raise ContractError(f"{spec.name}: {source.name} has no table in the layer {layer}")
+    if layer == "split":
+        return main_columns(spec)
+    if layer == "imputed":
+        base = main_columns(spec) if source.name == spec.main.name else (*source.columns, *LINEAGE)
+        imputes = imputes_of(spec, source)
+        added = tuple(Column(name, "int") for name in indicator_names(imputes))
+        return (*_filled(base, imputes), *added)
+    keys = tuple(column for column in source.columns if column.name in source.primary_key)
+    features = tuple(
+        Column(item.name, "float" if item.kind == "numeric" else "int")
+        for item in feature_columns(spec.encodes)
+    )
+    return (*keys, *features, Column(spec.label.name, "int"), Column(SPLIT_COLUMN, "string"))
+
+
+def _filled(columns: Sequence[Column], imputes: Sequence[Impute]) -> tuple[Column, ...]:
+    """Columns that no longer hold nulls say so; along time, the ends may stay null."""
+    full = {
+        item.column
+        for item in imputes
+        if item.value is not None or item.method not in ("interpolate", "forward_fill")
+    }
+    return tuple(
+        replace(column, is_nullable=column.is_nullable and column.name not in full)
+        for column in columns
+    )
+
+
+def _implied_checks(
+    spec: DatasetSpec, layer: Layer, columns: Sequence[Column], key: Sequence[str]
+) -> tuple[Check, ...]:
+    names = tuple(column.name for column in columns)
+    checks = [
+        Check("row_count", minimum=1, reason="an empty table would pass every other check"),
+        Check("columns", names, reason="the contract's columns, in its order"),
+    ]
+    checks += [Check("not_null", (c.name,)) for c in columns if not c.is_nullable]
+    if key:
+        checks.append(Check("unique", tuple(key), reason="one row for each primary key"))
+    if layer in ("split", "imputed") and SPLIT_COLUMN in names:
+        checks.append(Check("in_set", (SPLIT_COLUMN,), values=SPLITS))
+    if layer == "features":
+        checks += [Check("finite", (c.name,)) for c in columns if c.type == "float"]
+        codes = [f.name for f in feature_columns(spec.encodes) if f.kind == "categorical"]
+        checks += [Check("between", (name,), minimum=0) for name in codes]
+        checks.append(Check("in_set", (spec.label.name,), values=(0, 1)))
+    return tuple(checks)

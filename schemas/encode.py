@@ -1,0 +1,129 @@
+"""How columns are filled, joined, aggregated over the past and turned into model inputs."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+ImputeMethod: TypeAlias = Literal[
+    "mean", "median", "mode", "constant", "group_median", "interpolate", "forward_fill"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Impute:
+    """Fill the nulls of one column.
+
+    ``mean``, ``median``, ``mode`` and ``group_median`` (median per ``by``, then over all) are
+    fitted on the training split. ``interpolate`` (linear) and ``forward_fill`` run along
+    the source's time within ``by``. Interpolation looks at the next value, so only a source whose
+    later rows are known at prediction may ask for it. What stays null after a method along time
+    gets ``value``. ``has_indicator`` adds ``<column>_was_missing`` (0 or 1).
+    ``source`` is empty for the main source and for joined or rolling columns.
+    """
+
+    column: str
+    method: ImputeMethod
+    source: str = ""
+    value: float | str | None = None
+    by: tuple[str, ...] = ()
+    has_indicator: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Look columns up in another source: left join, at most one match per row.
+
+    ``on`` pairs (column here, column there); ``columns`` pairs (column there, name here).
+    With ``as_of`` = (time here, time there) the match is the latest row there that is strictly
+    earlier and at most ``tolerance_s`` seconds old.
+    """
+
+    source: str
+    on: tuple[tuple[str, str], ...]
+    columns: tuple[tuple[str, str], ...]
+    as_of: tuple[str, str] | None = None
+    tolerance_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rolling:
+    """Aggregate ``value`` over other rows of the same ``by`` whose event lies in the recent past.
+
+    A row's window is the half-open [as_of - window_s, as_of) on ``event_time``, the moment when
+    ``value`` became known. The row itself never counts. Without events: ``count`` and ``sum`` are
+    0, ``mean`` is null.
+    """
+
+    name: str
+    aggregate: Literal["mean", "sum", "count"]
+    value: str
+    by: tuple[str, ...]
+    event_time: str
+    as_of: str
+    window_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Numeric:
+    """A float32 input: ``standard`` (x - mean) / std, ``minmax`` to [0, 1], or ``none``.
+
+    ``is_log`` takes sign(x) log(1 + |x|) first. Scaled values are clipped to ``clip`` standard
+    deviations so that one broken sensor can't rule a batch.
+    """
+
+    column: str
+    scale: Literal["standard", "minmax", "none"] = "standard"
+    is_log: bool = False
+    clip: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """An int32 input: 0 for out of vocabulary or null, then values by falling training count.
+
+    Values seen fewer than ``min_count`` times, or beyond ``max_size``, are out of vocabulary.
+    """
+
+    column: str
+    max_size: int = 10_000
+    min_count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """An int32 input in [0, buckets): a hash of one column, or of several (a cross)."""
+
+    columns: tuple[str, ...]
+    buckets: int
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucketed:
+    """An int32 input: the number of boundaries at or below x; quantiles of the training split.
+
+    Give ``boundaries``, or ``num_quantiles`` to fit them.
+    """
+
+    column: str
+    boundaries: tuple[float, ...] = ()
+    num_quantiles: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cyclic:
+    """Two float32 inputs: sine and cosine of 2 pi x / period."""
+
+    column: str
+    period: float
+
+
+Encode: TypeAlias = Numeric | Vocabulary | Hashed | Bucketed | Cyclic
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureColumn:
+    """One column of the features table: float32 of width 1, or int32 codes in [0, size)."""
+
+    name: str
+    kind: Literal["numeric", "categorical"]
+    size: int = 0

@@ -1,0 +1,125 @@
+"""Hold a contract to itself: names exist, and no feature knows what is known only later."""
+
+from collections.abc import Iterator
+
+from schemas.contract import Column, ContractError, DatasetSpec
+from schemas.derive import indicator_names, known_columns, late_imputes, words
+from schemas.encode import Encode, Hashed, Join, Rolling
+
+
+def check_contract(spec: DatasetSpec) -> DatasetSpec:
+    """Give ``spec`` back if it keeps the rules below.
+
+    A feature is encoded from a column of the main source, a joined or a rolling one. It may not be,
+    or be computed from, an outcome of its own row. A rolling aggregate may read outcomes of other
+    rows if its event time says when they became known, and it asks as of the prediction time. A
+    lookup as of a time asks as of the prediction time, and is not interpolated: that looks ahead.
+
+    Raises:
+        ContractError: Lists everything that is wrong.
+    """
+    wrong = [*_bad_sources(spec), *_bad_derived(spec), *_bad_times(spec), *_bad_features(spec)]
+    if wrong:
+        raise ContractError(f"contract {spec.name}: {'; '.join(wrong)}")
+    return spec
+
+
+def encoded_columns(item: Encode) -> tuple[str, ...]:
+    """Columns that one encoding reads."""
+    return item.columns if isinstance(item, Hashed) else (item.column,)
+
+
+def _bad_sources(spec: DatasetSpec) -> Iterator[str]:
+    for source in spec.sources:
+        names = {column.name for column in source.columns}
+        missing = {*source.primary_key, *source.version_by} - names
+        missing |= {source.time} - names if source.time else set()
+        if missing:
+            yield f"source {source.name} lacks its own columns {sorted(missing)}"
+        if not source.primary_key:
+            yield f"source {source.name} needs a primary key"
+        if len(names) != len(source.columns):
+            yield f"source {source.name} names a column twice"
+
+
+def _bad_derived(spec: DatasetSpec) -> Iterator[str]:
+    outcomes = {column.name for column in spec.main.columns if column.is_outcome}
+    for item in spec.derived:
+        used = outcomes & words(item.sql)
+        if used and not item.column.is_outcome:
+            yield f"{item.column.name} is computed from outcomes {sorted(used)}: mark it is_outcome"
+        if item.column.is_outcome:
+            outcomes.add(item.column.name)
+
+
+def _bad_times(spec: DatasetSpec) -> Iterator[str]:
+    columns = known_columns(spec)
+    if spec.prediction_time and spec.prediction_time not in columns:
+        yield f"prediction_time names no column: {spec.prediction_time!r}"
+    for item in spec.rollings:
+        yield from _bad_rolling(item, spec.prediction_time, columns)
+    for join in spec.joins:
+        yield from _bad_join(join, spec, columns)
+    for item in spec.imputes:
+        if item.source and item.method not in ("constant", "forward_fill", "interpolate"):
+            yield (
+                f"{item.source}.{item.column}: a table looked up has no training split to fit a "
+                f"{item.method} on; impute the joined column instead"
+            )
+
+
+def _bad_rolling(item: Rolling, prediction_time: str, columns: dict[str, Column]) -> Iterator[str]:
+    missing = {item.value, item.event_time, item.as_of, *item.by} - set(columns)
+    if missing:
+        yield f"rolling {item.name} names no columns {sorted(missing)}"
+        return
+    if item.as_of != prediction_time:
+        yield f"rolling {item.name} asks as of {item.as_of}, not {prediction_time}"
+    if any(columns[name].is_outcome for name in item.by):
+        yield f"rolling {item.name} groups by an outcome"
+    if columns[item.value].is_outcome and not columns[item.event_time].is_outcome:
+        yield f"rolling {item.name}: {item.event_time} does not say when {item.value} was known"
+
+
+def _bad_join(join: Join, spec: DatasetSpec, columns: dict[str, Column]) -> Iterator[str]:
+    theirs = _names(spec, join.source)
+    missing = {name for _, name in join.on} - theirs
+    if missing:
+        yield f"join {join.source} names no columns {sorted(missing)} there"
+    keys = [columns.get(here) for here, _ in join.on]
+    if None in keys:
+        yield f"join {join.source} names a key that is no column here"
+    if any(key is not None and key.is_outcome for key in keys):
+        yield f"join {join.source} is keyed by an outcome"
+    if join.as_of and join.as_of[0] != spec.prediction_time:
+        yield f"join {join.source} asks as of {join.as_of[0]}, not {spec.prediction_time}"
+    for item in spec.imputes:
+        if join.as_of and item.source == join.source and item.method == "interpolate":
+            yield f"{join.source}.{item.column} is interpolated: that looks at later rows"
+
+
+def _bad_features(spec: DatasetSpec) -> Iterator[str]:
+    known: dict[str, Column | None] = dict(known_columns(spec))
+    known |= dict.fromkeys(item.name for item in spec.rollings)
+    known |= dict.fromkeys(indicator_names(spec.imputes))
+    for item in spec.encodes:
+        for name in encoded_columns(item):
+            if name not in known:
+                yield f"{type(item).__name__} names no column {name!r}"
+                continue
+            column = known[name]
+            if column is not None and column.is_outcome:
+                yield f"feature {name} is an outcome: known only after the prediction"
+    for item in spec.imputes:
+        missing = {item.column} - (set(known) if not item.source else _names(spec, item.source))
+        if missing:
+            yield f"impute names no column {item.column!r}"
+    for item in late_imputes(spec):
+        if item.method in ("interpolate", "forward_fill"):
+            yield f"impute {item.column}: joined and rolling columns can't be filled along time"
+
+
+def _names(spec: DatasetSpec, source: str) -> set[str]:
+    return {column.name for column in spec.source(source).columns}
+
+

@@ -1,0 +1,173 @@
+"""The page as a browser shows it: Chromium renders it, and the tests read what it made."""
+
+import html
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipelines import report
+from pipelines.errors import ParameterError
+from pipelines.report import ReportParams
+from tests.pipelines.reporting.example_run import write_example
+
+
+def _make(folder: Path, records: list[str]) -> Path:
+    done = report.run(ReportParams("flights", str(folder / "lake"), tuple(records)))
+    return Path(done.files["report"])
+
+
+def _open(page: Path, folder: Path, *flags: str) -> tuple[str, str]:
+    """Render ``page``; gives the document as text and what the browser complained of."""
+    command = [
+        "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+        "--no-first-run", "--disable-background-networking", "--disable-component-update",
+        "--disable-sync", "--enable-logging=stderr", "--v=0", f"--user-data-dir={folder / 'chrome'}",
+        *flags, page.as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return done.stdout, "\n".join(said)
+
+
+def _text(document: str) -> str:
+    body = re.sub(r"<style.*?</style>", " ", document, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    return _make(folder, write_example(folder))
+
+
+def test_the_browser_shows_a_whole_run(page: Path, tmp_path: Path) -> None:
+    document, complaints = _open(page, tmp_path, "--dump-dom")
+    assert not complaints
+    text = _text(document)
+    for expected in (
+        "Complete, with failures",
+        "Will this flight arrive 15 minutes late",
+        "Gradient-boosted trees win",
+        "champion flights version 3",
+        "ingest flights 336,776 336,767 0 9 0 ok",
+        "quarantined: 3 rows, bad <encoding>",
+        "filtered: 9,567 rows, no_label",
+        "the aircraft & its age <matter>",
+        "best: epoch 4",
+        "Confusion matrix of the network",
+        "interpolate 55.4",
+        "features/flights@v0",
+        "5a1b2c3d4e5f6071",
+        "batch_size 2048",
+        "reused",
+        "keras 3.15.1",
+    ):
+        assert expected in text
+    assert text.index("failed check failed") < text.index("warning check warning")
+    assert text.index("wind_speed") < text.index("column_0")
+    assert "Not run" not in text
+    assert document.count('src="data:image/png') == 4
+    assert document.count('class="chart"') == 2
+    link = Path(re.findall(r'href="([^"#]+raw\.html)"', document)[0])
+    assert (page.parent / link).resolve() == page.parents[2] / "quality" / "docs" / "raw.html"
+
+
+def test_the_page_asks_nothing_of_the_network(page: Path) -> None:
+    document = page.read_text()
+    assert not re.findall(r"(?:src|href|url|action)\s*[=(]\s*[\"']?(?:https?:)?//", document)
+    assert "<script" not in document
+    assert "@import" not in document
+
+
+@pytest.mark.parametrize("width", [1280, 500])
+def test_the_page_is_no_wider_than_the_window(page: Path, tmp_path: Path, width: int) -> None:
+    # headless Chromium is never narrower than 500: the narrow view goes into a frame of 400
+    frame = 400 if width == 500 else width
+    outer = tmp_path / "outer.html"
+    outer.write_text(
+        f"<iframe id=f src='{page.as_uri()}' width={frame} height=900></iframe><p id=out></p>"
+        "<script>onload=()=>{const d=f.contentDocument.documentElement;"
+        "out.textContent='scroll '+d.scrollWidth+' of '+d.clientWidth}</script>"
+    )
+    flags = ("--allow-file-access-from-files", "--dump-dom", f"--window-size={width},900")
+    document, _ = _open(outer, tmp_path, *flags)
+    scroll, client = map(int, re.findall(r"scroll (\d+) of (\d+)", document)[0])
+    assert client > frame - 30
+    assert scroll <= client
+
+
+@pytest.mark.parametrize(
+    ("until", "missing"),
+    [
+        ("ingest", "deduplicate, split, impute, engineer_features, train, evaluate, register"),
+        ("impute", "engineer_features, train, evaluate, register, score"),
+        ("train", "evaluate, register, score"),
+        ("evaluate", "register, score"),
+    ],
+)
+def test_a_partial_run_says_what_was_not_run(tmp_path: Path, until: str, missing: str) -> None:
+    text = _text(_make(tmp_path, write_example(tmp_path, until)).read_text())
+    assert "Partial run" in text
+    assert f"Not run: {missing}" in text
+    assert ("The model was not measured" in text) == (until != "evaluate")
+
+
+def test_a_run_that_stopped_says_where_and_why(tmp_path: Path) -> None:
+    steps = [json.loads(Path(path).read_text()) for path in write_example(tmp_path, "split")]
+    record = tmp_path / "run.json"
+    error = {"step": "impute", "message": "expected values; <all> are null"}
+    record.write_text(json.dumps({"steps": steps, "error": error, "command": "run flights"}))
+    text = _text(_make(tmp_path, [str(record)]).read_text())
+    assert "Stopped at impute" in text
+    assert "impute stopped the run: expected values; <all> are null" in text
+    assert "command run flights" in text
+
+
+def test_rows_that_do_not_add_up_stand_out(tmp_path: Path) -> None:
+    records = write_example(tmp_path)
+    value = json.loads(Path(records[0]).read_text())
+    value["rows"]["weather"]["kept"] -= 5
+    Path(records[0]).write_text(json.dumps(value))
+    text = _text(_make(tmp_path, records).read_text())
+    assert "ingest, weather: 5 rows without a fate" in text
+    assert "5 rows unexplained" in text
+
+
+def test_the_same_records_give_the_same_page(tmp_path: Path) -> None:
+    records = write_example(tmp_path)
+    first = _make(tmp_path, records)
+    content = first.read_text()
+    assert _make(tmp_path, records) == first
+    assert first.read_text() == content
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "found no file at"),
+        ("not json", "expected JSON in"),
+        ("[1]", "expected a JSON object in .* got list"),
+        ('{"a": 1}', r"expected the record of a step in .* got keys \['a'\]"),
+    ],
+)
+def test_a_record_that_is_none_is_refused(
+    tmp_path: Path, content: str | None, message: str
+) -> None:
+    path = tmp_path / "record.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ParameterError, match=message):
+        _make(tmp_path, [str(path)])
+
+
+def test_no_record_and_records_of_another_data_set_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="expected at least one JSON record"):
+        _make(tmp_path, [])
+    records = write_example(tmp_path, "ingest")
+    value = json.loads(Path(records[0]).read_text())
+    Path(records[0]).write_text(json.dumps(value | {"dataset": "taxis"}))
+    with pytest.raises(ParameterError, match=r"of the data set flights; got some of \['taxis'\]"):
+        _make(tmp_path, records)

@@ -1,0 +1,71 @@
+"""A step is done once: found by all that decides it, repeated if its outputs are gone."""
+
+from pathlib import Path
+
+from pipelines.layout import Layout
+from pipelines.state import fingerprint, read_json, write_json
+from pipelines.step import Fates, StepResult, once, read_result, step_key
+
+
+def _layout(tmp_path: Path) -> Layout:
+    return Layout(str(tmp_path), "toy")
+
+
+def test_a_finished_step_is_not_repeated(tmp_path: Path) -> None:
+    made: list[int] = []
+    key = step_key("impute", _layout(tmp_path), "contract")
+
+    def make() -> StepResult:
+        made.append(1)
+        return StepResult("impute", "toy", key.fingerprint, rows={"a": Fates(2, 2)})
+
+    first = once(key, make, lambda _: True)
+    second = once(key, make, lambda _: True)
+    assert (len(made), first.is_reused, second.is_reused) == (1, False, True)
+    assert second.rows == {"a": Fates(2, 2)}
+    once(key, make, lambda _: False)
+    assert len(made) == 2
+
+
+def test_a_step_that_fails_leaves_no_record(tmp_path: Path) -> None:
+    key = step_key("impute", _layout(tmp_path), "contract")
+
+    def fail() -> StepResult:
+        raise RuntimeError
+
+    try:
+        once(key, fail, lambda _: True)
+    except RuntimeError:
+        pass
+    assert not list(_layout(tmp_path).steps.glob("*"))
+
+
+def test_another_contract_parameter_or_input_is_another_step(tmp_path: Path) -> None:
+    layout = _layout(tmp_path)
+    keys = {step_key("impute", layout, said).fingerprint for said in ("a", "b", ["a"])}
+    assert len(keys) == 3
+    assert step_key("impute", layout, "a") == step_key("impute", layout, "a")
+
+
+def test_a_result_comes_back_from_its_json(tmp_path: Path) -> None:
+    result = StepResult("s", "d", "f", ("t@v0",), {"x": Fates(3, 1, 1, {"q": 1})}, {"a": "b"})
+    path = tmp_path / "r.json"
+    from dataclasses import asdict
+
+    write_json(path, asdict(result))
+    assert read_result(read_json(path)) == result
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"x": 1})
+    try:
+        write_json(path, {"x": float("nan")})
+    except ValueError:
+        pass
+    assert read_json(path) == {"x": 1}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_equal_parts_give_equal_fingerprints() -> None:
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1}) != fingerprint({"a": 1})

@@ -1,0 +1,238 @@
+"""Training as a step: from a pinned table to a model, killed and resumed, and its bad inputs."""
+
+import json
+import subprocess
+import sys
+import time
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import psutil
+import pytest
+
+from pipelines.errors import ParameterError, TableError, TrainingError
+from pipelines.step import StepResult
+from pipelines.train import TrainParams, _flags, launch_training, run, trained
+from pipelines.training import distributed, launcher
+from pipelines.world import World
+from tests.pipelines.loading.tables import rows, write_table
+
+ROOT = Path(__file__).parents[2]
+STATE = {
+    "dataset": "toy",
+    "fingerprint": "0" * 16,
+    "features": [
+        {"name": "x1", "kind": "numeric", "size": 0},
+        {"name": "c0", "kind": "categorical", "size": 5},
+    ],
+    "label": "label",
+}
+
+
+def make_params(folder: Path, **changes: Any) -> TrainParams:
+    folder.mkdir(parents=True, exist_ok=True)
+    state = folder / "state.json"
+    state.write_text(json.dumps(STATE))
+    params = TrainParams(
+        dataset="toy",
+        features=f"{folder / 'features'}@v0",
+        state=str(state),
+        root=str(folder / "lake"),
+        epochs=30,
+        global_batch_size=48,
+        patience=0,
+        hidden=(8,),
+    )
+    return replace(params, **changes)
+
+
+@pytest.fixture(scope="module")
+def params(tmp_path_factory: pytest.TempPathFactory) -> TrainParams:
+    folder = tmp_path_factory.mktemp("toy")
+    train = [rows(500, seed=1), rows(500, seed=2), rows(231, seed=3)]
+    write_table(folder / "features", {"train": train, "validation": [rows(300, seed=4)]})
+    return make_params(folder)
+
+
+@pytest.fixture(scope="module")
+def result(params: TrainParams) -> StepResult:
+    return launch_training(params, 2)
+
+
+def _weights(result: StepResult) -> list[Any]:
+    model: Any = keras.saving.load_model(result.files["model"])
+    return [variable.numpy() for variable in model.variables]
+
+
+def test_a_training_says_what_it_did(result: StepResult) -> None:
+    details = result.details
+    assert (result.step, result.is_reused, details["ranks"]) == ("train", False, 2)
+    assert (details["rows_per_epoch"], details["epochs"], details["steps_per_epoch"]) == (
+        1231,
+        30,
+        26,
+    )
+    assert 1 <= details["best_epoch"] <= 30
+    assert details["validation"]["auc"] > 0.75
+    history = json.loads(Path(result.files["history"]).read_text())["history"]
+    assert [epoch["epoch"] for epoch in history] == list(range(1, 31))
+    assert details["validation"]["loss"] == min(epoch["val_loss"] for epoch in history)
+    assert list(Path(result.files["tensorboard"]).glob("events.*"))
+
+
+def test_the_model_loads_with_plain_keras_and_predicts(result: StepResult) -> None:
+    with zipfile.ZipFile(result.files["model"]) as saved:
+        assert b"pipelines" not in saved.read("config.json")
+    model: Any = keras.saving.load_model(result.files["model"])
+    assert {type(layer).__module__.split(".")[0] for layer in model.layers} == {"keras"}
+    inputs = {"numeric": np.ones((3, 1), "float32"), "categorical": np.ones((3, 1), "int32")}
+    assert model(inputs).shape == (3, 1)
+
+
+def test_a_finished_training_is_not_repeated(
+    params: TrainParams, result: StepResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher, "launch", None)
+    again = launch_training(params, 4)
+    assert again.is_reused
+    assert (again.fingerprint, again.details) == (result.fingerprint, result.details)
+    assert trained(replace(params, seed=2)) is None
+    assert trained(replace(params, root=params.root + "2")) is None
+
+
+def test_a_training_whose_model_is_gone_counts_as_not_done(
+    params: TrainParams, result: StepResult
+) -> None:
+    model, aside = Path(result.files["model"]), Path(result.files["model"] + ".aside")
+    model.rename(aside)
+    assert trained(params) is None
+    aside.rename(model)
+    assert trained(params) is not None
+
+
+def _command(params: TrainParams, ranks: int = 2) -> list[str]:
+    return [sys.executable, str(ROOT / "jobs" / "train.py"), "--np", str(ranks), *_flags(params)]
+
+
+def _rank(job: psutil.Process, number: int) -> psutil.Process:
+    wanted = str(number)
+    return next(p for p in job.children() if p.environ().get("HOROVOD_RANK") == wanted)
+
+
+def test_a_training_killed_twice_and_run_again_gives_the_undisturbed_model(
+    params: TrainParams, result: StepResult, tmp_path: Path
+) -> None:
+    params = replace(params, root=str(tmp_path))
+    with subprocess.Popen(_command(params), stderr=subprocess.PIPE, text=True) as job:
+        assert job.stderr
+        next(line for line in job.stderr if "epoch 3/30" in line)
+        _rank(psutil.Process(job.pid), 1).kill()
+        killed = time.monotonic()
+        said = job.stderr.read()
+    assert time.monotonic() - killed < 15
+    assert job.returncode == 1
+    assert "error: rank 1 of 2 was ended by SIGKILL" in said
+    assert trained(params) is None
+
+    with subprocess.Popen(_command(params), stderr=subprocess.PIPE, text=True) as job:
+        assert job.stderr
+        assert next(line for line in job.stderr if "resume after epoch" in line)
+        next(line for line in job.stderr if "/30" in line)
+        ranks = psutil.Process(job.pid).children()
+        job.kill()
+    _, alive = psutil.wait_procs(ranks, timeout=10)
+    assert not alive
+    assert trained(params) is None
+
+    done = subprocess.run(_command(params), capture_output=True, text=True, check=True)
+    assert "train: resume after epoch" in done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    assert json.loads(done.stdout)["details"]["weights_digest"] == result.details["weights_digest"]
+    resumed = trained(params)
+    assert resumed is not None
+    for ours, theirs in zip(_weights(resumed), _weights(result), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def _refused(folder: Path, splits: dict[str, Any], size: int = 1, **changes: Any) -> None:
+    distributed.start()
+    params = make_params(folder)
+    write_table(folder / "features", splits)
+    run(replace(params, **changes), World(0, size))
+
+
+def _all_late(count: int) -> Any:
+    table = rows(count)
+    index = table.schema.get_field_index("label")
+    return table.set_column(index, "label", [np.ones(count, np.int32)])
+
+
+def test_one_class_in_the_training_split_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="labels 0 and 1 in split 'train'; all 50 rows have 1"):
+        _refused(tmp_path, {"train": [_all_late(50)], "validation": [rows(50)]})
+
+
+@pytest.mark.parametrize("missing", ["train", "validation"])
+def test_an_empty_split_is_refused_by_name(tmp_path: Path, missing: str) -> None:
+    splits = {name: [rows(50)] for name in ("train", "validation", "test") if name != missing}
+    with pytest.raises(TableError, match=f"expected rows in split '{missing}'"):
+        _refused(tmp_path, splits)
+
+
+def test_fewer_rows_than_ranks_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="got 3 rows for 4 ranks"):
+        _refused(tmp_path, {"train": [rows(30)], "validation": [rows(3)]}, size=4)
+
+
+def test_a_version_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    features = f"{tmp_path / 'features'}@v9"
+    with pytest.raises(TableError, match="has versions 0 to 0"):
+        _refused(tmp_path, {"train": [rows(30)]}, features=features)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"features": "features"}, "pinned to a version"),
+        ({"state": "nowhere.json"}, "--state; nowhere.json is not there. Run engineer_features"),
+        ({"global_batch_size": 50}, "multiple of 24"),
+        ({"epochs": 0}, "--epochs from 1"),
+        ({"dropout": 1.0}, r"--dropout in \[0, 1\)"),
+        ({"learning_rate": 0.0}, "--learning-rate > 0"),
+        ({"hidden": (0,)}, "--hidden of widths >= 1"),
+    ],
+)
+def test_a_parameter_that_makes_no_sense_is_refused(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ParameterError, match=message):
+        _refused(tmp_path, {"train": [rows(30)], "validation": [rows(30)]}, **changes)
+
+
+def test_a_number_of_ranks_that_makes_no_sense_is_refused(params: TrainParams) -> None:
+    with pytest.raises(ParameterError, match="--np >= 1; got 0"):
+        launch_training(params, 0)
+
+
+def test_an_unknown_flag_is_an_error(params: TrainParams) -> None:
+    done = subprocess.run(
+        [*_command(params), "--batch", "3"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "--batch" in done.stderr
+
+
+def test_an_error_before_the_first_step_is_one_line(tmp_path: Path, params: TrainParams) -> None:
+    wrong = replace(params, features=params.features.replace("@v0", "@v5"), root=str(tmp_path))
+    done = subprocess.run(_command(wrong, ranks=1), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert [line for line in done.stderr.splitlines() if line.startswith("error:")][-1].startswith(
+        "error: rank "
+    )
+    assert "has versions 0 to 0" in done.stderr
+    assert "Traceback" not in done.stderr

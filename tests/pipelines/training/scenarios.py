@@ -1,0 +1,113 @@
+"""What a rank does in the tests of distributed training; also run as a script by the launcher.
+
+As a script it plays all scenarios in one start of two ranks, since importing TensorFlow is what
+takes long, and rank 0 prints one JSON line.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import tensorflow as tf
+
+from pipelines.errors import TrainingError
+from pipelines.loading.dataset import load_split
+from pipelines.loading.manifest import InputColumns, read_manifest
+from pipelines.training import distributed
+from pipelines.training.loop import Loop, LoopSettings
+from pipelines.training.models import build_model
+from pipelines.world import World
+from schemas.encode import FeatureColumn
+
+FEATURES = [FeatureColumn("x1", "numeric"), FeatureColumn("c0", "categorical", 5)]
+# x0 of a test table is a running number: out of reach of a network, so it is left out here
+INPUTS = InputColumns(("x1",), ("c0",), (5,), "label")
+
+
+def make_loop(table: str, folder: str, world: World, **changes: Any) -> Loop:
+    """A loop over a small table; 331 training rows and batches of 48 leave a ragged last step."""
+    manifest = read_manifest(table, 0, INPUTS)
+    settings: dict[str, Any] = {
+        "folder": Path(folder),
+        "epochs": 3,
+        "learning_rate": 0.01,
+        "warmup_epochs": 1.0,
+        "patience": 0,
+        "weight_decay": 0.004,
+        "seed": 7,
+    }
+    train, validation = (
+        load_split(manifest, split, world, global_batch_size=48, seed=seed)
+        for split, seed in (("train", 7), ("validation", None))
+    )
+    model = build_model(FEATURES, (8, 4), 0.25, 7)
+    return Loop(model, train, validation, LoopSettings(**(settings | changes)), world)
+
+
+def weights(loop: Loop) -> list[Any]:
+    """The weights of the model, as lists."""
+    return [variable.numpy().tolist() for variable in loop.model.trainable_variables]
+
+
+def spread(loop: Loop) -> float:
+    """Greatest difference of any weight between the ranks."""
+    flat = np.concatenate([v.numpy().ravel() for v in loop.model.trainable_variables])
+    bits = distributed.gather_rows(
+        flat.astype(np.float32).view(np.int32).astype(np.int64), "spread"
+    )
+    values = bits.astype(np.int32).view(np.float32)
+    return float(np.max(np.abs(values - values[0])))
+
+
+def error_of(loop: Loop) -> str:
+    """The message of the TrainingError that ``loop`` ends with."""
+    try:
+        loop.run()
+    except TrainingError as error:
+        return str(error)
+    return "no error"
+
+
+def listening() -> list[str]:
+    """Addresses on which this job's processes listen: this rank, its launcher and its siblings."""
+    launcher = psutil.Process(os.getppid())
+    processes = [launcher, *launcher.children(recursive=True)]
+    return [
+        connection.laddr.ip
+        for process in processes
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+
+
+def main(table: str, folder: str) -> None:
+    world = distributed.start()
+    said: dict[str, Any] = {"size": world.size}
+    loop = make_loop(table, f"{folder}/two", world)
+    outcome = loop.run()
+    said |= {"weights": weights(loop), "spread": spread(loop), "listening": listening()}
+    said |= {"history": outcome.progress.history, "digest": outcome.weights_digest}
+
+    wild = make_loop(table, f"{folder}/nan", world, learning_rate=1e38)
+    said["nan"] = error_of(wild)
+
+    whole = distributed.sum_over_ranks
+    distributed.sum_over_ranks = lambda grads: [tf.convert_to_tensor(grad) for grad in grads]
+    apart = make_loop(table, f"{folder}/apart", world, epochs=1, is_checked_for_divergence=False)
+    apart._take_best = lambda: None  # it would give every rank the root's weights
+    apart.run()
+    said["spread_without_all_reduce"] = spread(apart)
+    said["divergence"] = error_of(make_loop(table, f"{folder}/diverged", world, epochs=1))
+    distributed.sum_over_ranks = whole
+
+    if world.is_root:
+        print(json.dumps(said))
+    distributed.stop()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,108 @@
+"""N ranks equal one rank, and what happens when they do not."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from pipelines.training import distributed
+from pipelines.world import World
+from tests.pipelines.training.scenarios import make_loop, weights
+
+
+@pytest.fixture(scope="module")
+def one_rank(table: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    assert distributed.start() == World(0, 1)
+    loop = make_loop(table, str(tmp_path_factory.mktemp("one")), World(0, 1))
+    return loop, loop.run()
+
+
+def test_two_ranks_end_with_equal_weights(two_ranks: dict[str, Any]) -> None:
+    assert two_ranks["size"] == 2
+    assert two_ranks["spread"] == 0.0
+
+
+def test_without_the_all_reduce_the_ranks_drift_apart(two_ranks: dict[str, Any]) -> None:
+    assert two_ranks["spread_without_all_reduce"] > 1e-4
+
+
+def test_ranks_that_drift_are_stopped_and_the_variable_is_named(two_ranks: dict[str, Any]) -> None:
+    assert "epoch 1: expected equal weights on all ranks" in two_ranks["divergence"]
+    assert "embed_0/embeddings" in two_ranks["divergence"]
+
+
+def test_two_ranks_equal_one_with_dropout_and_a_ragged_last_step(
+    two_ranks: dict[str, Any], one_rank: Any
+) -> None:
+    for ours, theirs in zip(weights(one_rank[0]), two_ranks["weights"], strict=True):
+        assert np.allclose(ours, theirs, rtol=0, atol=1e-5)
+    for ours, theirs in zip(one_rank[1].progress.history, two_ranks["history"], strict=True):
+        for name in ("loss", "val_loss", "val_auc", "val_accuracy", "learning_rate"):
+            assert ours[name] == pytest.approx(theirs[name], abs=1e-5)
+
+
+def test_the_network_learns(two_ranks: dict[str, Any]) -> None:
+    losses = [epoch["loss"] for epoch in two_ranks["history"]]
+    assert losses[-1] < losses[0] - 0.01
+
+
+def test_a_loss_that_is_nan_stops_all_ranks_before_anything_is_kept(
+    two_ranks: dict[str, Any],
+) -> None:
+    assert "expected a finite" in two_ranks["nan"]
+    assert not list(Path(two_ranks["folder"] / "nan").glob("checkpoints/*"))
+
+
+def test_the_job_listens_on_loopback_only(two_ranks: dict[str, Any]) -> None:
+    assert len(two_ranks["listening"]) >= 1  # the rendezvous, at least
+    assert set(two_ranks["listening"]) == {"127.0.0.1"}
+
+
+def test_gradients_are_summed_before_clipping_and_the_class_is_given_back() -> None:
+    distributed.start()
+    variable = keras.Variable([1.0, 2.0])
+    optimizer = keras.optimizers.SGD(1.0, clipvalue=0.5)
+    with distributed.summed_gradients(optimizer):
+        assert type(optimizer).__name__ == "SummedSGD"
+        optimizer.apply([keras.ops.convert_to_tensor([0.25, 9.0])], [variable])
+    assert type(optimizer) is keras.optimizers.SGD
+    assert variable.numpy().tolist() == [0.75, 1.5]
+
+
+def test_bytes_survive_the_broadcast() -> None:
+    distributed.start()
+    assert distributed.broadcast_bytes(b"\x00\xffabc") == b"\x00\xffabc"
+    assert distributed.broadcast_bytes(None) == b""
+
+
+def test_a_run_cut_after_an_epoch_goes_on_to_the_same_bits(table: str, tmp_path: Path) -> None:
+    distributed.start()
+    undisturbed = make_loop(table, str(tmp_path / "whole"), World(0, 1))
+    undisturbed.run()
+    cut = make_loop(table, str(tmp_path / "cut"), World(0, 1))
+    finish = cut._one_epoch
+
+    def first_epoch_only(progress: Any) -> None:
+        if progress.epoch == 1:
+            raise KeyboardInterrupt
+        finish(progress)
+
+    cut._one_epoch = first_epoch_only
+    with pytest.raises(KeyboardInterrupt):
+        cut.run()
+    resumed = make_loop(table, str(tmp_path / "cut"), World(0, 1))
+    outcome = resumed.run()
+    assert [epoch["epoch"] for epoch in outcome.progress.history] == [1, 2, 3]
+    assert weights(resumed) == weights(undisturbed)
+
+
+def test_early_stopping_keeps_the_best_weights(table: str, tmp_path: Path) -> None:
+    distributed.start()
+    loop = make_loop(table, str(tmp_path), World(0, 1), epochs=30, patience=2, learning_rate=0.3)
+    outcome = loop.run().progress
+    assert outcome.epoch < 30
+    assert outcome.epoch == outcome.best_epoch + 2
+    losses = [epoch["val_loss"] for epoch in outcome.history]
+    assert loop._validate(0)["loss"] == pytest.approx(min(losses), abs=1e-6)

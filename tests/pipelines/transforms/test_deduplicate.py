@@ -1,0 +1,55 @@
+"""One row per key: the latest, with duplicates and older versions told apart."""
+
+from collections import Counter
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from pipelines.transforms.deduplicate import deduplicate, mark_duplicates
+from schemas.contract import ContractError
+
+_SCHEMA = "ride string, fare int, updated int, _source_file string, _source_position long"
+_LINEAGE = ("_source_file", "_source_position")
+
+
+def _frame(spark: SparkSession, rows: list[tuple[object, ...]]) -> DataFrame:
+    return spark.createDataFrame(rows, _SCHEMA)
+
+
+def _fates(df: DataFrame) -> Counter[str]:
+    return Counter(row["_fate"] for row in df.collect())
+
+
+def test_the_latest_version_of_a_key_wins(spark: SparkSession) -> None:
+    df = _frame(spark, [("a", 1, 1, "f", 1), ("a", 2, 2, "f", 0), ("b", 1, 1, "f", 2)])
+    kept = deduplicate(df, ["ride"], ["updated"], _LINEAGE)
+    assert sorted((row.ride, row.fare) for row in kept.collect()) == [("a", 2), ("b", 1)]
+
+
+def test_without_a_version_column_the_later_file_then_the_later_line_wins(
+    spark: SparkSession,
+) -> None:
+    rows = [("a", 1, 0, "f1", 9), ("a", 2, 0, "f2", 1), ("b", 5, 0, "f1", 3), ("b", 6, 0, "f1", 4)]
+    kept = deduplicate(_frame(spark, rows), ["ride"], [], _LINEAGE)
+    assert sorted((row.ride, row.fare) for row in kept.collect()) == [("a", 2), ("b", 6)]
+
+
+def test_equal_content_is_a_duplicate_and_other_content_an_older_version(
+    spark: SparkSession,
+) -> None:
+    rows = [("a", 1, 1, "f1", 1), ("a", 1, 1, "f2", 7), ("a", 2, 2, "f2", 8), ("a", 2, 2, "f3", 1)]
+    marked = mark_duplicates(_frame(spark, rows), ["ride"], ["updated"], _LINEAGE)
+    expected = {"kept": 1, "duplicate": 2, "filtered:older_version": 1}
+    assert _fates(marked) == expected
+
+
+def test_it_is_idempotent_and_safe_on_an_empty_table(spark: SparkSession) -> None:
+    empty = _frame(spark, [])
+    assert deduplicate(empty, ["ride"], ["updated"], _LINEAGE).count() == 0
+    once = deduplicate(_frame(spark, [("a", 1, 1, "f", 1)] * 3), ["ride"], ["updated"], _LINEAGE)
+    assert deduplicate(once, ["ride"], ["updated"], _LINEAGE).collect() == once.collect()
+
+
+def test_a_missing_key_column_is_named(spark: SparkSession) -> None:
+    with pytest.raises(ContractError, match=r"needs the columns \['id'\]"):
+        deduplicate(_frame(spark, []), ["id"], [], _LINEAGE)

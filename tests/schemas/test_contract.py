@@ -1,0 +1,132 @@
+"""Contracts hold together, and none lets a feature know the future."""
+
+from dataclasses import replace
+
+import pytest
+
+from schemas.catalog import dataset, datasets
+from schemas.contract import Column, ContractError, DatasetSpec, Derived
+from schemas.derive import (
+    feature_columns,
+    known_columns,
+    late_derived,
+    table_spec,
+    words,
+)
+from schemas.encode import Hashed, Impute, Join, Numeric, Rolling, Vocabulary
+from schemas.leakage import check_contract, encoded_columns
+
+FLIGHTS = dataset("flights")
+KNOWN_ONLY_LATER = {"dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"}
+
+
+@pytest.mark.parametrize("name", datasets())
+def test_each_contract_keeps_the_rules(name: str) -> None:
+    assert check_contract(dataset(name)).name == name
+
+
+def test_no_feature_of_a_flight_is_read_from_its_own_outcome() -> None:
+    encoded = {name for item in FLIGHTS.encodes for name in encoded_columns(item)}
+    assert not encoded & KNOWN_ONLY_LATER
+    columns = known_columns(FLIGHTS)
+    sources = {name: words(item.sql) for item in FLIGHTS.derived for name in (item.column.name,)}
+    for name in encoded & set(sources):
+        assert not sources[name] & KNOWN_ONLY_LATER
+    assert not [name for name in encoded if name in columns and columns[name].is_outcome]
+
+
+def test_what_other_flights_did_counts_only_once_it_has_happened() -> None:
+    columns = known_columns(FLIGHTS)
+    for item in FLIGHTS.rollings:
+        assert item.as_of == "scheduled_at"
+        if columns[item.value].is_outcome:
+            assert item.event_time in {"departed_at", "landed_at"}
+
+
+def test_weather_is_looked_up_before_the_schedule_and_never_interpolated() -> None:
+    weather = next(join for join in FLIGHTS.joins if join.source == "weather")
+    assert weather.as_of == ("scheduled_at", "time_hour")
+    methods = {item.method for item in FLIGHTS.imputes if item.source == "weather"}
+    assert methods <= {"forward_fill", "constant"}
+
+
+def _with(**changes: object) -> DatasetSpec:
+    return replace(FLIGHTS, **changes)
+
+
+LEAKS = [
+    (
+        {"encodes": (*FLIGHTS.encodes, Numeric("dep_delay"))},
+        "feature dep_delay is an outcome",
+    ),
+    (
+        {"encodes": (*FLIGHTS.encodes, Hashed(("origin", "arr_time"), 8))},
+        "feature arr_time is an outcome",
+    ),
+    (
+        {"derived": (*FLIGHTS.derived, Derived(Column("gain", "double"), "dep_delay - arr_delay"))},
+        "gain is computed from outcomes ['arr_delay', 'dep_delay']",
+    ),
+    (
+        {"rollings": (Rolling("x", "mean", "arr_delay", ("origin",), "scheduled_at", "scheduled_at", 60),)},
+        "does not say when arr_delay was known",
+    ),
+    (
+        {"rollings": (Rolling("x", "mean", "dep_delay", ("origin",), "departed_at", "departed_at", 60),)},
+        "asks as of departed_at",
+    ),
+    (
+        {"imputes": (*FLIGHTS.imputes, Impute("temp", "interpolate", source="weather"))},
+        "looks at later rows",
+    ),
+    (
+        {"imputes": (*FLIGHTS.imputes, Impute("temp", "mean", source="weather"))},
+        "no training split to fit",
+    ),
+    (
+        {"joins": (*FLIGHTS.joins[:-1], replace(FLIGHTS.joins[-1], on=(("air_time", "faa"),)))},
+        "keyed by an outcome",
+    ),
+    ({"encodes": (Vocabulary("colour"),)}, "names no column 'colour'"),
+    ({"prediction_time": "noon"}, "prediction_time names no column"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "message"), LEAKS)
+def test_a_contract_that_leaks_or_errs_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ContractError, match="contract flights") as error:
+        check_contract(_with(**changes))
+    assert message in str(error.value)
+
+
+def test_an_unknown_data_set_is_named_with_those_there_are() -> None:
+    with pytest.raises(ContractError, match="expected a data set among .*'flights'.*'trains'"):
+        dataset("trains")
+
+
+def test_a_derived_column_that_reads_a_joined_one_waits_for_the_join() -> None:
+    assert [item.column.name for item in late_derived(FLIGHTS)] == ["landed_at"]
+
+
+def test_features_have_no_nulls_and_no_strings_beside_their_key() -> None:
+    spec = table_spec(FLIGHTS, "features", "flights")
+    keys = set(FLIGHTS.main.primary_key)
+    kinds = {column.type for column in spec.columns if column.name not in {*keys, "split"}}
+    assert kinds == {"float", "int"}
+    assert not [column.name for column in spec.columns if column.is_nullable]
+
+
+def test_feature_names_are_distinct() -> None:
+    names = [item.name for item in feature_columns(FLIGHTS.encodes)]
+    assert len(names) == len(set(names))
+
+
+def test_a_join_of_a_missing_column_is_named() -> None:
+    bad = Join("planes", on=(("tailnum", "tailnum"),), columns=(("wings", "wings"),))
+    with pytest.raises(ContractError, match="planes has no column 'wings'"):
+        check_contract(_with(joins=(bad,)))
+
+
+def test_the_fingerprint_follows_every_word_of_the_contract() -> None:
+    assert FLIGHTS.fingerprint() == dataset("flights").fingerprint()
+    assert _with(title="x").fingerprint() != FLIGHTS.fingerprint()
