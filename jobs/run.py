@@ -207,7 +207,7 @@ def _earlier(layout: Layout, first: int) -> dict[str, StepResult]:
             f"--from {STEP_NAMES[first]}: expected results of the steps before it under "
             f"{layout.base}; {missing} have none. Run without --from first"
         )
-    later = {name for name in STEP_NAMES[first:]}
+    later = set(STEP_NAMES[first:])
     layers = {f"validate-{step.layer}" for step in STEPS[first:] if step.layer}
     return {name: result for name, result in found.items() if name not in later | layers}
 

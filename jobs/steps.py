@@ -1,7 +1,7 @@
 """The road of a data set as a declaration: which step follows which, and what each hands on.
 
-The local run walks it in one process; a scheduler can render the same list as tasks. Modules of a step
-are imported when it runs: TensorFlow, Great Expectations and MLflow take seconds each to load.
+The local run walks it in one process; a scheduler can render the same list as tasks. Modules of a
+step are imported when it runs: TensorFlow, Great Expectations and MLflow take seconds each to load.
 """
 
 from collections.abc import Callable

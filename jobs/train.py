@@ -26,7 +26,7 @@ def main() -> None:
         print_result(launch_training(params, job.np))
         return
     # a launcher must not wait for TensorFlow
-    from pipelines.training.distributed import start, stop  # noqa: PLC0415
+    from pipelines.training.distributed import start, stop
 
     world = start()
     result = run(params, world)

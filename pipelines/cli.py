@@ -7,10 +7,10 @@ them into flags, and ``run_job`` is the whole main program: flags in, one JSON l
 import argparse
 import dataclasses
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, field, fields
+from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pipelines.errors import ContractError, GristmillError
@@ -72,13 +72,13 @@ class report_errors:  # noqa: N801  a context manager reads as a verb here
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, GristmillError | ContractError):
             print(f"error: {error}", file=sys.stderr, flush=True)
             raise SystemExit(EXIT_ERROR) from None
         if isinstance(error, OSError) and error.errno == 28:  # noqa: PLR2004  ENOSPC
             print(
-                f"error: no space left on the disk of {error.filename or os.getcwd()}; "
+                f"error: no space left on the disk of {error.filename or Path.cwd()}; "
                 "free some or give another --root; nothing half-written was kept",
                 file=sys.stderr,
                 flush=True,

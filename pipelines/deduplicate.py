@@ -18,7 +18,7 @@ from schemas.derive import LINEAGE_NAMES
 
 @dataclass(frozen=True, slots=True)
 class DeduplicateParams:
-    """Keep the latest version of each primary key; exact duplicates and older versions are counted."""
+    """Keep the latest version of each primary key; duplicates and older versions are counted."""
 
     dataset: str = param("name of the data set, a module of schemas/")
     root: str = param("folder of all tables")

@@ -1,8 +1,8 @@
 """Step engineer_features: joins, the past's traffic, and the table that training reads.
 
-The table is written for its reader: float32 and int32 columns without nulls, one folder a split, files
-of one row group and about the same size, rows in the order of a hash of their key so that any stretch
-of the table is a fair sample of it.
+The table is written for its reader: float32 and int32 columns without nulls, one folder a split,
+files of one row group and about the same size, rows in the order of a hash of their key so that any
+stretch of the table is a fair sample of it.
 """
 
 from dataclasses import asdict, dataclass
@@ -52,7 +52,7 @@ def run(spark: SparkSession, params: EngineerFeaturesParams) -> StepResult:
     key = step_key("engineer_features", Layout(params.root, spec.name), spec.fingerprint(), params)
 
     def make() -> StepResult:
-        # the joins and windows feed three fits and one write: keep their rows on disk, not in memory
+        # joins and windows feed three fits and one write: keep their rows, on disk
         wide = _widen(spark, spec, inputs).persist(StorageLevel.DISK_ONLY)
         try:
             return _make_features(spark, spec, wide, key, (inputs[spec.main.name], params))
@@ -62,9 +62,7 @@ def run(spark: SparkSession, params: EngineerFeaturesParams) -> StepResult:
     return once(key, make, is_written)
 
 
-def _widen(
-    spark: SparkSession, spec: DatasetSpec, inputs: dict[str, TableVersion]
-) -> DataFrame:
+def _widen(spark: SparkSession, spec: DatasetSpec, inputs: dict[str, TableVersion]) -> DataFrame:
     rows = read_table(spark, inputs[spec.main.name])
     for how in spec.joins:
         rows = join(rows, read_table(spark, inputs[how.source]), how)

@@ -48,7 +48,9 @@ def run(params: EvaluateParams) -> StepResult:
     spec = dataset(params.dataset)
     numbers = (params.seed, params.resamples, params.max_baseline_rows)
     layout = Layout(params.root, params.dataset)
-    key = step_key("evaluate", layout, spec.fingerprint(), params.features, _digests(params), numbers)
+    key = step_key(
+        "evaluate", layout, spec.fingerprint(), params.features, _digests(params), numbers
+    )
     return once(key, lambda: _evaluate(params, key, spec.fingerprint()), _has_files)
 
 
@@ -56,9 +58,7 @@ def _evaluate(params: EvaluateParams, key: StepKey, contract: str) -> StepResult
     table = parse_version(params.features)
     features = read_features(params.state)
     files = _live_files(table, features)
-    train, train_rows = read_sample(
-        files["train"], features, params.max_baseline_rows, params.seed
-    )
+    train, train_rows = read_sample(files["train"], features, params.max_baseline_rows, params.seed)
     measure.check_classes(train.label, "train", features.label)
     predictors = {
         measure.NETWORK: open_predictor(params.model, file_digest(Path(params.model))),

@@ -154,7 +154,10 @@ def _check_share(
 def _first_reasons(malformed: DataFrame) -> str:
     reasons = (
         malformed.groupBy("rule")
-        .agg(F.count("*").alias("n"), F.min(F.struct("source_file", "position", "detail")).alias("first"))
+        .agg(
+            F.count("*").alias("n"),
+            F.min(F.struct("source_file", "position", "detail")).alias("first"),
+        )
         .orderBy(F.desc("n"), "rule")
         .limit(_MAX_REASONS)
         .collect()

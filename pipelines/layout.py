@@ -19,7 +19,7 @@ class Layout:
         return Path(self.root).absolute() / self.dataset
 
     def table(self, layer: Layer, source: str) -> str:
-        """Delta table of one source at one layer; ``features`` has one table, of the main source."""
+        """Delta table of one source at one layer; ``features`` has the main source only."""
         return str(self.base / layer / source)
 
     @property

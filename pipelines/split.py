@@ -63,7 +63,7 @@ def _sizes(marked: DataFrame, spec: DatasetSpec) -> dict[str, int]:
     if empty:
         raise ContractError(
             f"{spec.name}: expected rows in each split; {empty} got none of {sum(found.values())} "
-            f"({found.get(None, 0)} are in no split). The contract says {spec.split}: change it, or "
-            "give data that it covers"
+            f"({found.get(None, 0)} are in no split). The contract says {spec.split}: change "
+            "it, or give data that it covers"
         )
     return sizes

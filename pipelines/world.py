@@ -14,7 +14,9 @@ class World:
 
     def __post_init__(self) -> None:
         if not 0 <= self.rank < self.size:
-            raise ParameterError(f"World needs 0 <= rank < size; got rank {self.rank} of {self.size}")
+            raise ParameterError(
+                f"World needs 0 <= rank < size; got rank {self.rank} of {self.size}"
+            )
 
     @property
     def is_root(self) -> bool:

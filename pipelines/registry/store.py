@@ -147,9 +147,7 @@ def resolve(registry: Registry, name: str, wanted: str) -> Version:
     )
 
 
-def _log_run(
-    registry: Registry, name: str, training: str, package: Path, logged: Logged
-) -> Any:
+def _log_run(registry: Registry, name: str, training: str, package: Path, logged: Logged) -> Any:
     from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415
 
     client, experiment = registry.client, _experiment(registry, name)

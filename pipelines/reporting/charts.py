@@ -106,9 +106,9 @@ def _whole_ticks(length: int) -> list[int]:
 
 
 def _line(start: tuple[float, float], end: tuple[float, float], kind: str) -> Markup:
-    return Markup(
-        '<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" class="{}"/>'
-    ).format(*start, *end, kind)
+    return Markup('<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" class="{}"/>').format(
+        *start, *end, kind
+    )
 
 
 def _text(at: tuple[float, float], words: str, anchor: str) -> Markup:

@@ -49,9 +49,7 @@ def table_checks(run: Run, quality: Path, page_folder: Path) -> list[TableChecks
     return found
 
 
-def _table(
-    layer: str, report: dict[str, Any], quality: Path, page_folder: Path
-) -> TableChecks:
+def _table(layer: str, report: dict[str, Any], quality: Path, page_folder: Path) -> TableChecks:
     checks = [dict(check, error=check.get("error", "")) for check in report["checks"]]
     broken = [check for check in checks if not check["success"]]
     docs = report.get("data_docs") or ""

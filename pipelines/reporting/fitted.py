@@ -95,8 +95,10 @@ def _cut(
 
 
 def _is_short(value: Any) -> bool:
-    return not isinstance(value, dict | list) or value in ({}, []) or (
-        isinstance(value, list) and _is_plain(value)
+    return (
+        not isinstance(value, dict | list)
+        or value in ({}, [])
+        or (isinstance(value, list) and _is_plain(value))
     )
 
 

@@ -39,9 +39,7 @@ class Headline:
     concerns: tuple[Concern, ...]
 
 
-def make_headline(
-    run: Run, stages: Sequence[RowStage], tables: Sequence[TableChecks]
-) -> Headline:
+def make_headline(run: Run, stages: Sequence[RowStage], tables: Sequence[TableChecks]) -> Headline:
     """Judge a run from its steps, its rows by fate and its checks."""
     concerns = [*_errors(run), *_row_concerns(stages), *_check_concerns(tables)]
     concerns += _model_concerns(run)
@@ -152,9 +150,7 @@ def _model_tiles(run: Run) -> list[Tile]:
     return tiles
 
 
-def _run_tiles(
-    run: Run, stages: Sequence[RowStage], tables: Sequence[TableChecks]
-) -> list[Tile]:
+def _run_tiles(run: Run, stages: Sequence[RowStage], tables: Sequence[TableChecks]) -> list[Tile]:
     tiles: list[Tile] = []
     if stages:
         unexplained = sum(abs(stage.fates.unexplained) for stage in stages)
@@ -166,7 +162,9 @@ def _run_tiles(
         warned = sum(len(table.warned) for table in tables)
         total = sum(table.total for table in tables)
         note = f"of {total} checks; {failed} failed, {warned} warned"
-        tiles.append(Tile(str(total - failed - warned), "checks passed", note, _judge(failed, warned)))
+        tiles.append(
+            Tile(str(total - failed - warned), "checks passed", note, _judge(failed, warned))
+        )
     seconds = sum(result.seconds for result in run.steps.values() if not result.is_reused)
     reused = sum(result.is_reused for result in run.steps.values())
     note = f"{len(run.steps)} steps" + (f", {reused} reused" if reused else "")

@@ -111,8 +111,6 @@ def plot_images(run: Run) -> list[tuple[str, str]]:
     return [(words, _data_uri(path)) for words, path in paths if path.is_file()]
 
 
-
-
 def _best_epoch(lines: dict[str, Sequence[float]]) -> int:
     for name, choose in (("val_loss", min), ("val_auc", max)):
         if name in lines:
@@ -120,9 +118,7 @@ def _best_epoch(lines: dict[str, Sequence[float]]) -> int:
     return 0
 
 
-def _is_best(
-    models: dict[str, dict[str, Any]], key: str, value: float, is_greater: bool
-) -> bool:
+def _is_best(models: dict[str, dict[str, Any]], key: str, value: float, is_greater: bool) -> bool:
     values = [figures[key] for figures in models.values()]
     return bool(value == (max(values) if is_greater else min(values)))
 

@@ -50,9 +50,7 @@ def row_stages(run: Run) -> list[RowStage]:
 def draw_bar(label: str, counts: dict[str, int]) -> Markup:
     """Draw shares as one stacked bar; a fate with any row at all is wide enough to be seen."""
     total = sum(counts.values())
-    shares = {
-        fate: max(100 * rows / total, _MIN_PERCENT) for fate, rows in counts.items() if rows
-    }
+    shares = {fate: max(100 * rows / total, _MIN_PERCENT) for fate, rows in counts.items() if rows}
     scale = 100 / sum(shares.values()) if shares else 1
     colours, start, parts = dict(FATES), 0.0, [Markup()]
     for fate, share in shares.items():

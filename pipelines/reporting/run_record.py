@@ -76,13 +76,17 @@ def read_run(paths: Sequence[str]) -> Run:
 
 def _read(path: str) -> dict[str, Any]:
     if not Path(path).is_file():
-        raise ParameterError(f"--steps: expected the JSON record of a step; found no file at {path}")
+        raise ParameterError(
+            f"--steps: expected the JSON record of a step; found no file at {path}"
+        )
     try:
         value = read_json(Path(path))
     except (JSONDecodeError, UnicodeDecodeError) as error:
         raise ParameterError(f"--steps: expected JSON in {path}; {error}") from error
     if not isinstance(value, dict):
-        raise ParameterError(f"--steps: expected a JSON object in {path}; got {type(value).__name__}")
+        raise ParameterError(
+            f"--steps: expected a JSON object in {path}; got {type(value).__name__}"
+        )
     return value
 
 

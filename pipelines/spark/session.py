@@ -4,9 +4,11 @@ What the code relies on is set here; what the machine decides (memory, master, j
 comes from spark-defaults.conf, see infra/spark.
 """
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from pyspark.sql import SparkSession
 
@@ -42,14 +44,18 @@ def spark_session(name: str) -> SparkSession:
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
-    if not spark.sparkContext._jvm.org.apache.spark.util.Utils.classIsLoadable(  # pyright: ignore
-        "io.delta.sql.DeltaSparkSessionExtension"
-    ):
+    if not _has_delta(spark):
         raise GristmillError(
-            "Spark started without Delta's jars; expected spark.jars in spark-defaults.conf to name "
-            "them. Run infra/bin/setup, then start through infra/bin/ or set SPARK_CONF_DIR"
+            "Spark started without Delta's jars; expected spark.jars in spark-defaults.conf to "
+            "name them. Run infra/bin/setup, then start through infra/bin/ or set SPARK_CONF_DIR"
         )
     return spark
+
+
+def _has_delta(spark: SparkSession) -> bool:
+    """A missing extension class is only a warning in Spark's log; ask the class loader instead."""
+    java: Any = spark.sparkContext._jvm  # noqa: SLF001  pyspark has no public way to Spark's JVM
+    return java.org.apache.spark.util.Utils.classIsLoadable(_SETTINGS["spark.sql.extensions"])
 
 
 def check_java(java: str | None = None) -> int:
@@ -62,8 +68,8 @@ def check_java(java: str | None = None) -> int:
     executable = java or _java_executable()
     if executable is None:
         raise GristmillError(
-            f"expected Java {wanted} on PATH or in JAVA_HOME; found none. Install one, for example: "
-            "apt-get install openjdk-17-jdk-headless"
+            f"expected Java {wanted} on PATH or in JAVA_HOME; found none. Install one, for "
+            "example: apt-get install openjdk-17-jdk-headless"
         )
     said = subprocess.run([executable, "-version"], capture_output=True, text=True, check=False)
     version = _major_version(said.stderr)
@@ -76,9 +82,7 @@ def check_java(java: str | None = None) -> int:
 
 
 def _java_executable() -> str | None:
-    # the environment's business: pyspark's launcher looks at the same two places
-    import os  # noqa: PLC0415
-
+    # pyspark's launcher looks at the same two places
     home = os.environ.get("JAVA_HOME")
     if home and (Path(home) / "bin" / "java").exists():
         return str(Path(home) / "bin" / "java")

@@ -119,8 +119,8 @@ def write_table(
         expected = before[-1] + 1 if before else 0
         if written.version != expected or commit_info(written).get("userMetadata") != fingerprint:
             raise TableError(
-                f"{path}: expected to commit version {expected}, the log ends at {written.version}; "
-                "another writer ignores the table's lock. Stop it and run this step again"
+                f"{path}: expected to commit version {expected}, its log ends at "
+                f"{written.version}; another writer ignores the table's lock. Stop it and try again"
             )
     return written
 
@@ -139,7 +139,7 @@ def lock_table(path: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise TableError(
-                f"{path} is being written by another process; wait until it ends, then run this again"
+                f"{path} is being written by another process; wait until it ends, then try again"
             ) from None
         yield
 

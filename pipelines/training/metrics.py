@@ -26,7 +26,8 @@ class BinaryState:
         """Add the rows of a batch, leaving out empty slots; all arrays are (rows,)."""
         x, label = logit[is_row].astype(np.float64), label[is_row]
         # log(1 + e^x) - x * label, without overflow
-        self.loss_sum += float(np.sum(np.logaddexp(0.0, x) - x * label))
+        with np.errstate(invalid="ignore"):  # a NaN stays NaN, and the caller stops on it
+            self.loss_sum += float(np.sum(np.logaddexp(0.0, x) - x * label))
         scaled = (np.nan_to_num(x) + _LIMIT) * (_BINS / (2 * _LIMIT))
         bins = np.clip(scaled.astype(np.int64), 0, _BINS - 1)
         for value in (0, 1):

@@ -1,7 +1,7 @@
 """Turn columns into model inputs: float32 numbers and int32 codes, none of them null.
 
-``fit_encode`` learns scales, vocabularies and boundaries from the training split; ``encode`` applies
-them. The same state and arithmetic serve batch and online use.
+``fit_encode`` learns scales, vocabularies and boundaries from the training split; ``encode``
+applies them. The same state and arithmetic serve batch and online use.
 """
 
 from collections.abc import Sequence
@@ -117,8 +117,8 @@ def _fit_scales(train: DataFrame, items: Sequence[Numeric]) -> dict[str, Scale]:
         shift, width = found[f"{name} shift"], found[f"{name} width"]  # type: ignore[index]
         if shift is None:
             raise ContractError(
-                f"scale {item.column}: expected numbers in the training split; all are null or NaN. "
-                "Impute the column, or take it out of the contract"
+                f"scale {item.column}: expected numbers in the training split; all are null or "
+                "NaN. Impute the column, or take it out of the contract"
             )
         if item.scale == "none":
             shift, width = 0.0, 1.0

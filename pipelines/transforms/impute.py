@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from pipelines.transforms.sample import bounded_sample
@@ -36,8 +36,8 @@ class Fill:
 def fit_impute(train: DataFrame, imputes: Sequence[Impute], key: Sequence[str]) -> tuple[Fill, ...]:
     """Learn the fills from ``train``, the rows of the training split.
 
-    Medians are exact up to ``sample.MAX_ROWS`` rows; beyond, they are the medians of a sample chosen by
-    a hash of ``key``, so that they stay the same on every run.
+    Medians are exact up to ``sample.MAX_ROWS`` rows; beyond, they are the medians of a sample
+    chosen by a hash of ``key``, so that they stay the same on every run.
 
     Raises:
         ContractError: A column is missing, or has no value to learn from.
@@ -50,8 +50,8 @@ def fit_impute(train: DataFrame, imputes: Sequence[Impute], key: Sequence[str]) 
         value = scalars.get(item.column, item.value)
         if value is None and item.method not in _ALONG_TIME:
             raise ContractError(
-                f"impute {item.column} by {item.method}: expected values in the training split; all "
-                f"{train.count()} are null. Give a constant, or take the column out of the contract"
+                f"impute {item.column} by {item.method}: expected values in the training split; "
+                f"all {train.count()} are null. Give a constant, or drop it from the contract"
             )
         fills.append(Fill(item.column, item.method, value, item.by, groups, item.has_indicator))
     return tuple(fills)
@@ -165,7 +165,13 @@ def _along_time(fill: Fill, time: str) -> SparkColumn:
         return F.last(value, ignorenulls=True).over(past)
     future = order.rowsBetween(Window.currentRow, Window.unboundedFollowing)
     at = F.when(value.isNotNull(), F.unix_micros(F.col(time)))
-    before, after = F.last(at, ignorenulls=True).over(past), F.first(at, ignorenulls=True).over(future)
-    low, high = F.last(value, ignorenulls=True).over(past), F.first(value, ignorenulls=True).over(future)
+    before, after = (
+        F.last(at, ignorenulls=True).over(past),
+        F.first(at, ignorenulls=True).over(future),
+    )
+    low, high = (
+        F.last(value, ignorenulls=True).over(past),
+        F.first(value, ignorenulls=True).over(future),
+    )
     share = (F.unix_micros(F.col(time)) - before) / (after - before)
     return F.when(value.isNotNull(), value).otherwise(low + (high - low) * share)

@@ -1,9 +1,9 @@
 """Aggregates over what had happened by a moment: the past only, and never the row itself.
 
-Spark's sliding frames add a window up anew for each row. Here a window is the difference of two running
-totals, S(as_of) - S(as_of - window), so that time grows with the rows and not with rows times window.
-All aggregates share one sort: every row enters the stream as an event and as a question for each edge
-of each window.
+Spark's sliding frames add a window up anew for each row. Here a window is the difference of two
+running totals, S(as_of) - S(as_of - window), so that time grows with the rows and not with rows
+times window. All aggregates share one sort: every row enters the stream as an event, and as a
+question for each edge of each window.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,9 @@ def roll(df: DataFrame, rollings: Sequence[Rolling], primary_key: Sequence[str])
     """
     if not rollings:
         return df
-    named = {name for item in rollings for name in (item.value, item.event_time, item.as_of, *item.by)}
+    named = {
+        name for item in rollings for name in (item.value, item.event_time, item.as_of, *item.by)
+    }
     missing = {*named, *primary_key} - set(df.columns)
     if missing:
         raise ContractError(f"rolling aggregates need {sorted(missing)}; got {df.columns}")
@@ -129,9 +131,7 @@ def _running_totals(stream: DataFrame, width: int) -> DataFrame:
     return stream.withColumns(totals | counts).where(F.col(_EDGE) != _EVENT)
 
 
-def _answers(
-    totals: DataFrame, groups: Sequence[_Group], primary_key: Sequence[str]
-) -> DataFrame:
+def _answers(totals: DataFrame, groups: Sequence[_Group], primary_key: Sequence[str]) -> DataFrame:
     """One row for each primary key with the running totals at every edge."""
     wanted: list[Column] = []
     for group in groups:

@@ -12,8 +12,8 @@ _PARTS = 1_000_000
 def bounded_sample(df: DataFrame, key: Sequence[str]) -> DataFrame:
     """Give all rows of ``df``, or about ``MAX_ROWS`` of them, chosen by a hash of ``key``.
 
-    An exact quantile holds each distinct value in memory; this bounds it. Which rows are taken depends
-    on nothing but their keys. Runs one count.
+    An exact quantile holds each distinct value in memory; this bounds it. Which rows are taken
+    depends on nothing but their keys. Runs one count.
     """
     count = df.count()
     if count <= MAX_ROWS:

@@ -5,6 +5,7 @@ every run, for every version of a row, and before anything is fitted.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -56,8 +57,10 @@ def _by_time(split: TimeSplit) -> Column:
     ordered = sorted(ranges, key=lambda item: item[1])
     for _, start, end in ordered:
         if start >= end:
-            raise ContractError(f"split by {split.column}: expected start < end; got {start}, {end}")
-    for (left, _, end), (right, start, _) in zip(ordered, ordered[1:], strict=False):
+            raise ContractError(
+                f"split by {split.column}: expected start < end; got {start}, {end}"
+            )
+    for (left, _, end), (right, start, _) in pairwise(ordered):
         if start < end:
             raise ContractError(f"split by {split.column}: {left} and {right} overlap at {start}")
     time = F.col(split.column)
@@ -78,7 +81,9 @@ def _by_hash(split: HashSplit) -> Column:
     share = F.conv(F.substring(digest, 1, 8), 16, 10).cast("double") / _HASH_RANGE
     train, validation, _ = fractions
     return (
-        F.when(share < train, "train").when(share < train + validation, "validation").otherwise("test")
+        F.when(share < train, "train")
+        .when(share < train + validation, "validation")
+        .otherwise("test")
     )
 
 

@@ -23,7 +23,8 @@ FORBIDDEN = {
             r"deb" + r"ian\.org/debian",
         ]
     ),
-    "a password in a URL": r"://[^/\s:@{]+:[^/\s:@{]+@",
+    # example.org and its like (RFC 2606) are made up
+    "a password in a URL": r"://[^/\s:@{]+:[^/\s:@{]+@(?![\w.-]*\bexample\.)",
 }
 
 
@@ -49,6 +50,7 @@ def findings(text: str) -> list[str]:
         ("cd /wo" + "rk/main", ["a working folder"]),
         ("https://py" + "pi.org/simple", ["a package registry"]),
         ("postgresql://ada:secret" + "@127.0.0.1/registry", ["a password in a URL"]),
+        ("postgresql://ada:secret" + "@db.example.org/registry", []),
         ("src/workers/home.py, $ROOT/work/x, /usr/lib/jvm", []),
     ],
 )

@@ -28,7 +28,9 @@ def test_a_harmed_file_is_named(tmp_path: Path, name: str, harm: str) -> None:
         (folder / name).unlink()
     else:
         (folder / name).write_bytes((folder / name).read_bytes() + b" ")
-    with pytest.raises(ParameterError, match=f"{Path(name).name}.*(expected SHA-256|found no file)"):
+    with pytest.raises(
+        ParameterError, match=f"{Path(name).name}.*(expected SHA-256|found no file)"
+    ):
         open_package(folder, digest)
 
 

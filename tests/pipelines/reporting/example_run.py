@@ -17,7 +17,10 @@ def write_example(folder: Path, until: str = "score") -> list[str]:
     """Write the records of a run up to one step; gives their paths."""
     steps = example_steps(folder)
     names = [step.step for step in steps]
-    return [_write(folder / "steps" / f"{step.step}.json", asdict(step)) for step in steps[: names.index(until) + 1]]
+    return [
+        _write(folder / "steps" / f"{step.step}.json", asdict(step))
+        for step in steps[: names.index(until) + 1]
+    ]
 
 
 def example_steps(folder: Path) -> list[StepResult]:
@@ -28,7 +31,9 @@ def example_steps(folder: Path) -> list[StepResult]:
 def _data_steps(folder: Path) -> list[StepResult]:
     tables = tuple(f"/lake/flights/raw/{name}@v0" for name in ("flights", "weather"))
     raw = {
-        "flights": Fates(NUM_ROWS, NUM_ROWS - 9, quarantined={"column count": 6, "bad <encoding>": 3}),
+        "flights": Fates(
+            NUM_ROWS, NUM_ROWS - 9, quarantined={"column count": 6, "bad <encoding>": 3}
+        ),
         "weather": Fates(26_115, 26_115),
         "planes": Fates(3_322, 3_322),
     }
@@ -70,7 +75,12 @@ def _model_steps(folder: Path) -> list[StepResult]:
         "reason": "validation ROC AUC 0.7030 against 0.6990 of version 2: a gain of +0.0040",
         "former_champion": 2,
     }
-    scored = {"name": "flights", "version": 3, "split": "test", "features": "/lake/flights/features/flights@v0"}
+    scored = {
+        "name": "flights",
+        "version": 3,
+        "split": "test",
+        "features": "/lake/flights/features/flights@v0",
+    }
     fates = {"flights": Fates(326_000, 54_600, filtered={"outside_split": 271_400})}
     return [
         StepResult("train", "flights", "5a1b2c3d4e5f6071", files={"history": path}, details=trained, seconds=74.9),
@@ -123,7 +133,13 @@ def _validation(layer: str, checks: list[dict[str, Any]]) -> StepResult:
         "checks": checks,
         "data_docs": f"docs/{layer}.html",
     }
-    return StepResult(f"validate-{layer}", "flights", "9a1b2c3d4e5f6071", details={"reports": [report]}, seconds=4.4)
+    return StepResult(
+        f"validate-{layer}",
+        "flights",
+        "9a1b2c3d4e5f6071",
+        details={"reports": [report]},
+        seconds=4.4,
+    )
 
 
 def _passes(number: int) -> list[dict[str, Any]]:
@@ -159,7 +175,10 @@ def _impute_state(folder: Path) -> str:
         {"column": "temp", "method": "interpolate", "value": 55.4, "by": ["origin"], "groups": [], "has_indicator": False},
         {"column": "year_built", "method": "group_median", "value": 2001.0, "by": ["carrier"], "groups": [["UA", 2002.0], ["DL", 1996.0]], "has_indicator": True},
     ]  # fmt: skip
-    return _write(folder / "impute.json", {"dataset": "flights", "fills": {"flights": fills, "weather": fills[:1]}})
+    return _write(
+        folder / "impute.json",
+        {"dataset": "flights", "fills": {"flights": fills, "weather": fills[:1]}},
+    )
 
 
 def _features_state(folder: Path) -> str:
@@ -168,8 +187,13 @@ def _features_state(folder: Path) -> str:
         "vocabularies": {"carrier": ["UA", "B6", "EV", "DL"], "dest": [f"D{number:02d}" for number in range(30)]},
         "boundaries": {"minute_of_day": [420.0, 600.0, 900.0]},
     }  # fmt: skip
-    features = [{"name": "distance_num", "kind": "numeric", "size": 0}, {"name": "carrier_code", "kind": "categorical", "size": 5}]
-    return _write(folder / "features.json", {"features": features, "label": "is_late", "encode": encode})
+    features = [
+        {"name": "distance_num", "kind": "numeric", "size": 0},
+        {"name": "carrier_code", "kind": "categorical", "size": 5},
+    ]
+    return _write(
+        folder / "features.json", {"features": features, "label": "is_late", "encode": encode}
+    )
 
 
 def _write(path: Path, value: Any) -> str:

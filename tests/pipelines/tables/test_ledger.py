@@ -18,7 +18,9 @@ from pipelines.tables.delta import (
 from pipelines.tables.ledger import check_fates, write_all, write_kept
 from pipelines.tables.version import TableVersion, parse_version, parse_versions
 
-_MARKED = "case when id < 6 then 'kept' when id < 8 then 'duplicate' else 'filtered:old' end as _fate"
+_MARKED = (
+    "case when id < 6 then 'kept' when id < 8 then 'duplicate' else 'filtered:old' end as _fate"
+)
 
 
 def test_kept_rows_are_written_and_all_fates_counted_in_the_one_write(

@@ -78,7 +78,14 @@ def test_a_hash_is_the_crc_of_the_words_in_any_language(spark: SparkSession) -> 
 
 
 def test_buckets_count_the_boundaries_reached(spark: SparkSession) -> None:
-    assert _encoded(spark, Bucketed("hour", boundaries=(6, 18)))["hour_bucket"] == [0, 1, 1, 2, 0, 2]
+    assert _encoded(spark, Bucketed("hour", boundaries=(6, 18)))["hour_bucket"] == [
+        0,
+        1,
+        1,
+        2,
+        0,
+        2,
+    ]
     state = fit_encode(_frame(spark), [Bucketed("hour", num_quantiles=4)], ["id"])
     expected = np.quantile([0, 6, 12, 18, 23], [0.25, 0.5, 0.75])
     np.testing.assert_allclose(state.boundaries["hour"], expected)

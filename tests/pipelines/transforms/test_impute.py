@@ -87,7 +87,9 @@ def test_imputing_twice_changes_nothing_more(spark: SparkSession) -> None:
 
 def test_a_column_that_is_all_null_is_an_error_that_says_what_to_do(spark: SparkSession) -> None:
     df = _frame(spark, [(1, "a", 1, None, None, None)])
-    with pytest.raises(ContractError, match="impute x by median: .* all 1 are null. Give a constant"):
+    with pytest.raises(
+        ContractError, match=r"impute x by median: .* all 1 are null\. Give a constant"
+    ):
         fit_impute(df, [Impute("x", "median")], ["id"])
 
 

@@ -1,7 +1,7 @@
 """Lookups by key and as of a time."""
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from pipelines.transforms.join import join
 from schemas.contract import ContractError
@@ -16,12 +16,12 @@ _AS_OF = Join(
 )
 
 
-def _rides(spark: SparkSession, rows: list[tuple[int, str | None, str | None]]):
+def _rides(spark: SparkSession, rows: list[tuple[int, str | None, str | None]]) -> DataFrame:
     df = spark.createDataFrame(rows, "id int, origin string, text string")
     return df.selectExpr("id", "origin", "cast(text as timestamp) as asked")
 
 
-def _weather(spark: SparkSession, rows: list[tuple[str, str, float | None]]):
+def _weather(spark: SparkSession, rows: list[tuple[str, str, float | None]]) -> DataFrame:
     df = spark.createDataFrame(rows, "station string, text string, temp double")
     return df.selectExpr("station", "cast(text as timestamp) as time", "temp")
 

@@ -37,8 +37,14 @@ def test_only_events_before_the_question_and_within_the_window_count(spark: Spar
         (6, "LGA", "AA", 1501, 9000, 1.0),  # elsewhere
         (7, "JFK", "AA", 9001, None, None),  # never left: an asker, no event; sees 3, 4 and 5
     ]
-    items = (_rolling("mean", "mean", ("origin",), _HOUR), _rolling("n", "count", ("origin",), _HOUR))
-    found = {row.id: (row["mean"], row["n"]) for row in roll(_frame(spark, rows), items, ["id"]).collect()}
+    items = (
+        _rolling("mean", "mean", ("origin",), _HOUR),
+        _rolling("n", "count", ("origin",), _HOUR),
+    )
+    found = {
+        row.id: (row["mean"], row["n"])
+        for row in roll(_frame(spark, rows), items, ["id"]).collect()
+    }
     assert found == {
         1: (None, 0.0),
         2: (None, 0.0),
@@ -52,14 +58,23 @@ def test_only_events_before_the_question_and_within_the_window_count(spark: Spar
 
 def test_a_row_that_left_early_does_not_see_its_own_answer(spark: SparkSession) -> None:
     rows = [(1, "JFK", "AA", 1000, 700, -5.0), (2, "JFK", "AA", 1000, 800, -3.0)]
-    items = (_rolling("mean", "mean", ("origin",), _HOUR), _rolling("n", "count", ("origin",), _HOUR))
-    found = {row.id: (row["mean"], row["n"]) for row in roll(_frame(spark, rows), items, ["id"]).collect()}
+    items = (
+        _rolling("mean", "mean", ("origin",), _HOUR),
+        _rolling("n", "count", ("origin",), _HOUR),
+    )
+    found = {
+        row.id: (row["mean"], row["n"])
+        for row in roll(_frame(spark, rows), items, ["id"]).collect()
+    }
     assert found == {1: (-3.0, 1.0), 2: (-5.0, 1.0)}
 
 
 def test_rows_of_unknown_key_have_no_common_past(spark: SparkSession) -> None:
     rows = [(1, None, "AA", 1000, 700, -5.0), (2, None, "AA", 1000, 800, -3.0)]
-    items = (_rolling("mean", "mean", ("origin",), _HOUR), _rolling("n", "count", ("origin",), _HOUR))
+    items = (
+        _rolling("mean", "mean", ("origin",), _HOUR),
+        _rolling("n", "count", ("origin",), _HOUR),
+    )
     found = roll(_frame(spark, rows), items, ["id"]).collect()
     assert [(row["mean"], row["n"]) for row in found] == [(None, 0.0)] * 2
 

@@ -1,0 +1,56 @@
+import pytest
+
+from pipelines.errors import ContractError
+from pipelines.quality.expectations import build_suite
+from schemas.contract import Check
+from tests.pipelines.quality.rides import make_spec
+
+
+def test_a_suite_is_named_after_its_table() -> None:
+    assert build_suite(make_spec(Check("columns"))).name == "rides.raw.rides"
+
+
+def test_an_empty_suite_is_refused() -> None:
+    with pytest.raises(ContractError, match="expected at least one check"):
+        build_suite(make_spec())
+
+
+def test_every_suite_asks_for_a_row() -> None:
+    first = build_suite(make_spec(Check("columns"))).expectations[0]
+    assert first.expectation_type == "expect_table_row_count_to_be_between"
+    assert first.configuration.kwargs["min_value"] == 1
+
+
+def test_equal_checks_become_one_with_the_greater_severity() -> None:
+    warning = Check("not_null", ("city",), severity="warning", reason="seen in May")
+    suite = build_suite(make_spec(warning, Check("not_null", ("city",))))
+    assert len(suite.expectations) == 2
+    assert suite.expectations[1].severity == "critical"
+    assert (suite.expectations[1].meta or {})["reason"] == "seen in May"
+
+
+def test_severity_and_reason_travel_with_an_expectation() -> None:
+    check = Check("finite", ("fare",), severity="warning", reason="a broken meter", mostly=0.9)
+    made = build_suite(make_spec(check)).expectations[1]
+    meta = made.meta or {}
+    assert (made.severity, made.notes) == ("warning", "a broken meter")
+    assert (meta["rule"], meta["severity"], meta["mostly"]) == ("finite", "warning", 0.9)
+
+
+@pytest.mark.parametrize(
+    ("check", "expected"),
+    [
+        (Check("exotic", ("fare",)), "a rule of"),  # pyright: ignore[reportArgumentType]
+        (Check("not_null", ("town",)), "columns among"),
+        (Check("not_null"), "at least one column"),
+        (Check("unique"), "at least one column"),
+        (Check("finite", ("fare",), mostly=0.0), "mostly in"),
+        (Check("between", ("fare",)), "minimum, maximum or both"),
+        (Check("row_count"), "minimum, maximum or both"),
+        (Check("in_set", ("city",)), "values"),
+        (Check("matches", ("city",)), "a pattern"),
+    ],
+)
+def test_an_incomplete_check_is_refused(check: Check, expected: str) -> None:
+    with pytest.raises(ContractError, match=f"rides.raw.rides: expected {expected}"):
+        build_suite(make_spec(check))
