@@ -34,6 +34,7 @@ _QUARANTINE = (
     "position long, raw string, run string"
 )
 _MAX_REASONS = 3
+_PLACE = ("source_file", "position", "detail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class _Checked:
     files: tuple[SourceFile, ...]
     marked: DataFrame
     malformed: DataFrame
+    num_malformed: int
     fates: tuple[str, ...]
 
 
@@ -134,7 +136,7 @@ def _check(
             "nothing was written"
         )
     rules = sorted({QUARANTINED + row["rule"] for row in counts})
-    return _Checked(source, files, marked, malformed, (BLANK, *rules))
+    return _Checked(source, files, marked, malformed, sum(num_malformed.values()), (BLANK, *rules))
 
 
 def _check_share(
@@ -142,12 +144,12 @@ def _check_share(
 ) -> None:
     share = num_malformed / file.num_rows
     if share > source.max_malformed_share:
+        mine = malformed.where(F.col("source_file") == file.name)
         raise ContractError(
             f"{title}: {file.path}: {num_malformed} of {file.num_rows} rows ({share:.1%}) are "
             f"malformed; expected at most {source.max_malformed_share:.1%} (max_malformed_share)"
-            f"{_first_reasons(malformed.where(F.col('source_file') == file.name))}. Mend the file, or "
-            "the contract if it is the one that is wrong (types, delimiter, null_values); nothing "
-            "was written"
+            f"{_first_reasons(mine)}. Mend the file, or the contract if that is wrong "
+            "(types, delimiter, null_values); nothing was written"
         )
 
 
@@ -156,7 +158,7 @@ def _first_reasons(malformed: DataFrame) -> str:
         malformed.groupBy("rule")
         .agg(
             F.count("*").alias("n"),
-            F.min(F.struct("source_file", "position", "detail")).alias("first"),
+            F.min(F.struct(*_PLACE)).alias("first"),
         )
         .orderBy(F.desc("n"), "rule")
         .limit(_MAX_REASONS)
@@ -209,9 +211,11 @@ def _write_quarantine(
             writer = writer.option("replaceWhere", f"dataset = '{name}' AND stage = '{STEP}'")
         writer.save(path)
         written = TableVersion(path, versions(path)[-1])
-        if commit_info(written).get("userMetadata") != key.fingerprint:
+        # no row in place of no row: Delta makes no commit
+        is_new = written.version not in before
+        if is_new and commit_info(written).get("userMetadata") != key.fingerprint:
             raise TableError(f"{path}: another writer ignores the table's lock; stop it, run again")
-    num_expected = sum(item.malformed.count() for item in checked)
+    num_expected = sum(item.num_malformed for item in checked)
     mine = (F.col("stage") == STEP) & (F.col("dataset") == name)
     num_written = spark.read.format("delta").load(path).where(mine).count()
     if num_written != num_expected:

@@ -73,7 +73,7 @@ def _register(params: RegisterParams, key: StepKey, registry: store.Registry) ->
         _standing(version),
         _standing(former) if former else None,
         params.minimum_gain,
-        params.replace_incomparable,
+        is_replacing_incomparable=params.replace_incomparable,
     )
     if decision.is_champion:
         store.crown(registry, version)

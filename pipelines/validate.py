@@ -19,7 +19,7 @@ from pipelines.step import StepResult, once, step_key
 from pipelines.tables.delta import commit_info, read_table
 from pipelines.tables.version import TableVersion, parse_version
 from schemas.catalog import dataset
-from schemas.contract import DatasetSpec, Layer, TableSpec
+from schemas.contract import Layer, TableSpec
 from schemas.derive import table_spec
 
 _MAX_SHOWN = 20
@@ -45,12 +45,13 @@ def run(spark: SparkSession, params: ValidateParams) -> StepResult:
             All inputs have been checked by then, and their reports are stored. A repeated run
             raises again.
         ParameterError: There are no inputs, or not all are of one layer.
+        TableError: There is no such table or version.
     """
     layout = Layout(params.root, params.dataset)
     spec = dataset(params.dataset)
     tables = [parse_version(text) for text in params.inputs]
     layer = _layer(tables)
-    specs = [_spec_of(table, spec, layer) for table in tables]
+    specs = [table_spec(spec, layer, table.name) for table in tables]
     commits = [commit_info(table) for table in tables]
     contracts = [asdict(item) for item in specs]
     key = step_key(f"validate-{layer}", layout, contracts, list(params.inputs), commits)
@@ -79,10 +80,6 @@ def _layer(tables: list[TableVersion]) -> Layer:
             f"as <root>/<dataset>/<layer>/<source>@v<n>; got layers {sorted(found)}"
         )
     return cast("Layer", found.pop())
-
-
-def _spec_of(table: TableVersion, spec: DatasetSpec, layer: Layer) -> TableSpec:
-    return table_spec(spec, layer, table.name)
 
 
 def _check(

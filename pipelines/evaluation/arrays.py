@@ -74,13 +74,12 @@ def make_features(value: dict[str, Any]) -> FeatureSet:
     return FeatureSet(numeric, names, tuple(item["size"] for item in codes), value["label"])
 
 
-def to_arrays(batch: pa.RecordBatch, features: FeatureSet, has_label: bool = True) -> Arrays:
+def to_arrays(batch: pa.RecordBatch, features: FeatureSet) -> Arrays:
     """Stack the columns of one Arrow batch.
 
     Args:
         batch: Has the columns of ``features``; others are ignored.
-        features: What to stack, in which order.
-        has_label: Without it the labels are zeros.
+        features: What to stack, in which order. With an empty ``label`` the labels are zeros.
 
     Raises:
         TableError: A column is missing or holds nulls, which NumPy would turn into numbers.
@@ -92,7 +91,7 @@ def to_arrays(batch: pa.RecordBatch, features: FeatureSet, has_label: bool = Tru
     categorical = np.empty((rows, len(features.categorical)), np.int32)
     for position, name in enumerate(features.categorical):
         categorical[:, position] = _column(batch, name)
-    label = _column(batch, features.label) if has_label else np.zeros(rows)
+    label = _column(batch, features.label) if features.label else np.zeros(rows)
     return Arrays(numeric, categorical, label.astype(np.int32))
 
 

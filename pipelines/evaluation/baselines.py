@@ -64,9 +64,9 @@ def fit_trees(train: Arrays, features: FeatureSet, seed: int) -> Predictor:
     """
     is_category = [False] * len(features.numeric)
     is_category += [size <= _MAX_CODES for size in features.sizes]
-    model = HistGradientBoostingClassifier(
-        categorical_features=np.array(is_category, bool), random_state=seed
-    )
+    # scikit-learn takes a mask here too; its inferred type says text only
+    mask: Any = np.array(is_category, bool)
+    model = HistGradientBoostingClassifier(categorical_features=mask, random_state=seed)
     model.fit(_side_by_side(train), train.label)
     return lambda arrays: _positive(model.predict_proba(_side_by_side(arrays)))
 
@@ -87,5 +87,5 @@ def _side_by_side(arrays: Arrays) -> npt.NDArray[np.float32]:
     return np.concatenate([arrays.numeric, arrays.categorical.astype(np.float32)], axis=1)
 
 
-def _positive(probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+def _positive(probabilities: Any) -> npt.NDArray[np.float64]:
     return probabilities[:, 1].astype(np.float64)

@@ -5,13 +5,13 @@ and false positives at each distinct score, so rows with equal scores always cou
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-FloatArray: TypeAlias = npt.NDArray[np.floating]
-IntArray: TypeAlias = npt.NDArray[np.integer]
+FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
+IntArray: TypeAlias = npt.NDArray[np.integer[Any]]
 
 # float32 probabilities can be exactly 0 or 1; the log loss of a wrong one is then -log(EPSILON)
 EPSILON = 1e-7
@@ -104,7 +104,7 @@ def brier(label: IntArray, score: FloatArray) -> float:
 
 
 def calibration_bins(label: IntArray, score: FloatArray, num_bins: int = NUM_BINS) -> Bins:
-    """Group rows by score into ``num_bins`` bins of equal width on [0, 1]; empty ones are left out."""
+    """Group rows by score into bins of equal width on [0, 1]; empty ones are left out."""
     index = np.minimum((score * num_bins).astype(np.int64), num_bins - 1)
     rows = np.bincount(index, minlength=num_bins)
     filled = rows > 0

@@ -72,8 +72,8 @@ def _draw_calibration(axes: Axes, test: Scores) -> None:
     axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=1, label="perfect")
     for (name, score), (colour, line) in zip(test.probability.items(), _STYLES, strict=False):
         bins = metrics.calibration_bins(test.label, score)
-        style = {"color": colour, "linestyle": line, "marker": "o", "markersize": 4}
-        axes.plot(bins.score, bins.positive_share, **style, label=_spoken(name))
+        style: dict[str, Any] = {"color": colour, "linestyle": line, "marker": "o"}
+        axes.plot(bins.score, bins.positive_share, **style, markersize=4, label=_spoken(name))
     axes.set_xlabel("mean predicted probability of the bin")
     axes.set_ylabel("share of positives in the bin")
     axes.legend(loc="upper left", fontsize=8)
@@ -85,9 +85,9 @@ def _draw_scores(axes: Axes, test: Scores) -> None:
     for value, (colour, line) in zip((0, 1), (_STYLES[0], _STYLES[1]), strict=True):
         rows = score[test.label == value]
         weights = np.full(rows.size, 1 / max(rows.size, 1))
-        style = {"histtype": "step", "color": colour, "linestyle": line, "linewidth": 1.6}
+        style: dict[str, Any] = {"color": colour, "linestyle": line, "linewidth": 1.6}
         label = f"label {value} ({rows.size:,} rows)"
-        axes.hist(rows, edges.tolist(), weights=weights, label=label, **style)
+        axes.hist(rows, edges.tolist(), weights=weights, histtype="step", label=label, **style)
     axes.set_xlabel("predicted probability")
     axes.set_ylabel("share of the class's rows, in bins of 0.025")
     axes.legend(fontsize=8)

@@ -40,9 +40,9 @@ def open_predictor(model: str, digest: str, num_threads: int = 0) -> Predictor:
     return _open(model, digest, num_threads)
 
 
-def num_opened() -> int:
-    """Models that this process has opened so far."""
-    return len(_opened)
+def num_opened(model: str) -> int:
+    """How often this process has read the file ``model`` as a model."""
+    return _opened.count(model)
 
 
 @cache
@@ -91,10 +91,11 @@ def make_predictor(model: Any) -> Predictor:
     widths = {tensor.name: tensor.shape[-1] for tensor in model.inputs}
     signature = {name: tf.TensorSpec((None, widths[name]), kinds[name]) for name in names}
 
-    @tf.function(input_signature=[signature])
-    def apply(inputs: dict[str, Any]) -> Any:
+    def infer(inputs: dict[str, Any]) -> Any:
         output = model(inputs, training=False)
         return tf.sigmoid(output) if is_logit else output
+
+    apply = tf.function(infer, input_signature=[signature])
 
     def predict(arrays: Arrays) -> npt.NDArray[np.float64]:
         given = {"numeric": arrays.numeric, "categorical": arrays.categorical}

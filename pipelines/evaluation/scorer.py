@@ -1,11 +1,11 @@
-"""What a Spark worker does with each Arrow batch: apply the model, keep the columns that name a row.
+"""What a Spark worker does with Arrow batches: apply the model, keep what names a row.
 
 An executor's Python process handles many tasks (``spark.python.worker.reuse``); the model is opened
 by the first of them and stays.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -28,11 +28,13 @@ class Scorer:
     features: FeatureSet
     kept: tuple[str, ...]
 
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Score ``batches`` one by one; the model is opened before the first."""
         # one thread: Spark already runs as many workers as there are cores
         predict = open_predictor(self.model, self.digest, num_threads=1)
+        inputs = replace(self.features, label="")
         for batch in batches:
-            score = predict(to_arrays(batch, self.features, has_label=False))
+            score = predict(to_arrays(batch, inputs))
             columns = [batch.column(batch.schema.get_field_index(name)) for name in self.kept]
             names = [*self.kept, PROBABILITY]
             yield pa.RecordBatch.from_arrays([*columns, pa.array(score, pa.float64())], names)

@@ -5,6 +5,7 @@ with rows still queued. Here one worker thread decodes ahead (at most three row 
 group becomes two matrices in one call, and the pool asks its two questions in the safe order.
 """
 
+import queue
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from pipelines.loading.decode import Rows, read_rows
 from pipelines.loading.manifest import InputColumns, RowGroup
 
 _POLL_S = 0.002
+_IDLE_S = 0.05
 _QUEUED = 3  # row groups asked for and not yet taken
 
 
@@ -71,11 +73,26 @@ class LosslessThreadPool(ThreadPool):
     between the two questions is lost without a word (petastorm 0.13.1, ThreadPool.get_results).
     """
 
+    def start(self, worker_class: Any, worker_args: Any = None, ventilator: Any = None) -> None:
+        """Start the workers, then the ventilator that feeds them."""
+        super().start(worker_class, worker_args)
+        for number, worker in enumerate(self._workers):
+            self._ventilator_queues[number] = worker._ventilator_queue = _PatientQueue()  # noqa: SLF001
+        self._ventilator = ventilator
+        ventilator.start()
+
     def all_workers_done(self) -> bool:
         """Say whether no result is left and none is to come."""
         if self._ventilator and not self._ventilator.completed():
             return False
         return super().all_workers_done()
+
+
+class _PatientQueue(queue.Queue[Any]):
+    """Waits longer for work: stock workers ask 1000 times a second, 4 % of a core each, idle."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002
+        return super().get(block, _IDLE_S)
 
 
 class _Ventilator(ConcurrentVentilator):

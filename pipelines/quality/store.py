@@ -18,6 +18,7 @@ from great_expectations.data_context.types.resource_identifiers import (
     ExpectationSuiteIdentifier,
     ValidationResultIdentifier,
 )
+from great_expectations.exceptions.exceptions import GreatExpectationsError
 
 from pipelines.quality.report import QualityReport
 from pipelines.quality.runner import Checked
@@ -87,7 +88,7 @@ def store_results(checked: Sequence[Checked], folder: Path) -> tuple[QualityRepo
     Raises:
         OSError: The folder can't be written.
     """
-    with _lock(folder):
+    with _lock(folder), _plain_errors(folder):
         context = _open(folder)
         keys = [_keep(item, context) for item in checked]
         suites: list[Any] = [ExpectationSuiteIdentifier(item.suite.name) for item in checked]
@@ -136,3 +137,11 @@ def _lock(folder: Path) -> Generator[None]:
     with (folder / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def _plain_errors(folder: Path) -> Generator[None]:
+    try:
+        yield
+    except GreatExpectationsError as error:
+        raise OSError(f"Great Expectations can't write under {folder}: {error}") from error

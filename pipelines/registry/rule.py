@@ -42,6 +42,7 @@ def decide(
     candidate: Standing,
     champion: Standing | None,
     minimum_gain: float,
+    *,
     is_replacing_incomparable: bool = False,
 ) -> Decision:
     """Compare a candidate with the present champion.
@@ -62,7 +63,7 @@ def decide(
     if champion.version == candidate.version:
         return Decision(True, rule, f"version {candidate.version} is the champion already")
     if champion.basis != candidate.basis:
-        return _decide_incomparable(rule, champion, is_replacing_incomparable)
+        return _decide_incomparable(rule, champion, is_replacing=is_replacing_incomparable)
     gain = candidate.validation_roc_auc - champion.validation_roc_auc
     compared = (
         f"validation ROC AUC {candidate.validation_roc_auc:.4f} against "
@@ -96,7 +97,7 @@ def comparison_basis(spec: DatasetSpec) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:_DIGITS]
 
 
-def _decide_incomparable(rule: str, champion: Standing, is_replacing: bool) -> Decision:
+def _decide_incomparable(rule: str, champion: Standing, *, is_replacing: bool) -> Decision:
     differs = (
         f"version {champion.version}, the champion, was measured with another label or split, so "
         "the figures can't be compared"

@@ -8,7 +8,7 @@ from what is there.
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +73,7 @@ def open_registry(uri: str, folder: Path) -> Registry:
 
 
 @contextmanager
-def lock_registry(folder: Path) -> Iterator[None]:
+def lock_registry(folder: Path) -> Generator[None]:
     """Wait for and hold the one writer's lock under ``folder``; the system frees it on death."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as file:

@@ -63,7 +63,7 @@ def tabulate(step: str, state: Any, title: str = "") -> list[FittedTable]:
 def say(value: Any) -> str:
     """Give a short text of a value: six digits of a number, the first items of a list."""
     if value is None:
-        return "–"
+        return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

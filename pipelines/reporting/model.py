@@ -12,18 +12,18 @@ from pipelines.reporting.charts import Chart, draw_chart
 from pipelines.reporting.run_record import Run
 from pipelines.state import read_json
 
-# name, heading, True if greater is better
 FIGURES = (
-    ("roc_auc", "ROC AUC", True),
-    ("pr_auc", "PR AUC", True),
-    ("log_loss", "log loss", False),
-    ("brier", "Brier", False),
-    ("calibration_error", "calibration error", False),
-    ("accuracy", "accuracy", True),
-    ("precision", "precision", True),
-    ("recall", "recall", True),
-    ("f1", "F1", True),
+    ("roc_auc", "ROC AUC"),
+    ("pr_auc", "PR AUC"),
+    ("log_loss", "log loss"),
+    ("brier", "Brier"),
+    ("calibration_error", "calibration error"),
+    ("accuracy", "accuracy"),
+    ("precision", "precision"),
+    ("recall", "recall"),
+    ("f1", "F1"),
 )
+_LOWER_IS_BETTER = ("log_loss", "brier", "calibration_error")
 PLOTS = (
     ("roc", "ROC curve of each model"),
     ("precision_recall", "Precision by recall of each model"),
@@ -58,8 +58,8 @@ def model_rows(evaluation: dict[str, Any]) -> list[ModelRow]:
     rows: list[ModelRow] = []
     for name, figures in models.items():
         cells = [
-            Cell(heading, f"{figures[key]:.4f}", _is_best(models, key, figures[key], is_greater))
-            for key, heading, is_greater in FIGURES
+            Cell(heading, f"{figures[key]:.4f}", _is_best(models, key, figures[key]))
+            for key, heading in FIGURES
         ]
         threshold = f"{figures['threshold']:.3f}"
         rows.append(ModelRow(name.replace("_", " "), tuple(cells), threshold))
@@ -118,9 +118,9 @@ def _best_epoch(lines: dict[str, Sequence[float]]) -> int:
     return 0
 
 
-def _is_best(models: dict[str, dict[str, Any]], key: str, value: float, is_greater: bool) -> bool:
+def _is_best(models: dict[str, dict[str, Any]], key: str, value: float) -> bool:
     values = [figures[key] for figures in models.values()]
-    return bool(value == (max(values) if is_greater else min(values)))
+    return bool(value == (min(values) if key in _LOWER_IS_BETTER else max(values)))
 
 
 def _is_line(value: Any) -> bool:

@@ -1,1 +1,1 @@
-"""Readers of raw files: find them, inspect them before Spark does, parse them against a contract."""
+"""Readers of raw files: find them, inspect them before Spark does, parse them by contract."""

@@ -55,7 +55,9 @@ def differences(expected: Sequence[str], came: Sequence[str]) -> list[str]:
             extra.remove(came[at])
     said += [f"missing {name!r}" for name in missing]
     said += [f"extra {name!r} (column {came.index(name) + 1})" for name in extra]
-    said += [f"{name!r} comes {came.count(name)} times" for name in expected if came.count(name) > 1]
+    said += [
+        f"{name!r} comes {came.count(name)} times" for name in expected if came.count(name) > 1
+    ]
     if not said:
         at = next(i for i, name in enumerate(expected) if came[i] != name)
         said.append(f"another order: column {at + 1} is {came[at]!r}, expected {expected[at]!r}")

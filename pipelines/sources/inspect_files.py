@@ -117,9 +117,9 @@ def count_records(title: str, stream: BinaryIO, source: Source) -> tuple[int, in
             num_empty += not record
     except csv.Error as error:
         raise ContractError(
-            f"{title}: expected quoted fields by RFC 4180; record {num_all + 1}, which ends in line "
-            f"{reader.line_num}: {error}. A quote that is never closed would swallow all rows after "
-            "it: correct the file"
+            f"{title}: expected quoted fields by RFC 4180; record {num_all + 1}, which ends in "
+            f"line {reader.line_num}: {error}. A quote that is never closed would swallow all rows "
+            "after it: correct the file"
         ) from None
     finally:
         csv.field_size_limit(former)
@@ -131,7 +131,9 @@ def _inspect(title: str, path: Path, source: Source, digest: str) -> SourceFile:
     with _open(title, path) as stream:
         head = stream.read(_MAX_HEADER_BYTES)
     if not head.removeprefix(b"\xef\xbb\xbf").strip():
-        raise ContractError(f"{title}: expected a header and rows; the file is empty. Fetch it again")
+        raise ContractError(
+            f"{title}: expected a header and rows; the file is empty. Fetch it again"
+        )
     check_header(title, head.splitlines()[0], source)
     with _open(title, path) as stream:
         if source.is_multiline:
@@ -167,7 +169,8 @@ class _Watched(io.RawIOBase):
         super().__init__()
         self._title, self._path = title, path
         self._is_packed = path.suffix == ".gz"
-        opened = gzip.open(path, "rb") if self._is_packed else path.open("rb")
+        # closed in close(), with this stream
+        opened = gzip.open(path) if self._is_packed else path.open("rb")  # noqa: SIM115
         self._stream = cast(BinaryIO, opened)
         self._size, self._total, self._unbroken = path.stat().st_size, 0, 0
 

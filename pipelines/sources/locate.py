@@ -28,7 +28,8 @@ def read_places(spec: DatasetSpec, given: Sequence[str]) -> dict[str, tuple[str,
         name, _, path = text.partition("=")
         if not path or name not in known:
             raise ParameterError(
-                f"{spec.name}: --sources: expected NAME=PATH with a name among {known}; got {text!r}"
+                f"{spec.name}: --sources: expected NAME=PATH with a name among {known}; "
+                f"got {text!r}"
             )
         places[name] = (*places.get(name, ()), path)
     return places

@@ -23,7 +23,7 @@ _CONTROL = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]"
 _REPLACEMENT = "\ufffd"
 _CELL = "_cell_"
 _DATE = r"^\d{4}-\d{2}-\d{2}$"
-_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?"
+_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?"
 _OFFSET = r"(Z|[+-]\d{2}:\d{2})$"
 _SHOWN_CHARS = 40
 _RAW_CHARS = 1_000
@@ -33,8 +33,9 @@ _SQL_TYPES = {"long": "bigint"}
 def parse_records(records: DataFrame, source: Source) -> DataFrame:
     """Type the cells of ``records`` and give each row its fate.
 
-    Numbers, dates and times are taken without the blanks around them; texts stay as they came. A
-    cell equal to one of ``source.null_values``, blanks aside, is null.
+    Times are ISO 8601 with seconds, and Z or an offset. Numbers, dates and times are taken without
+    the blanks around them; texts stay as they came. A cell equal to one of
+    ``source.null_values``, blanks aside, is null.
 
     Args:
         records: As ``pipelines.sources.text.read_records`` gives them.
@@ -112,9 +113,13 @@ def _row_reason() -> Expression:
     num_quotes = F.length(line) - F.length(F.replace(line, F.lit('"'), F.lit("")))
     return (
         F.when(F.octet_length(line) > MAX_LINE_BYTES, QUARANTINED + "too_long")
-        .when(~F.is_valid_utf8(line) | F.contains(line, F.lit(_REPLACEMENT)), QUARANTINED + "encoding")
+        .when(
+            ~F.is_valid_utf8(line) | F.contains(line, F.lit(_REPLACEMENT)), QUARANTINED + "encoding"
+        )
         .when(F.rlike(line, F.lit(_CONTROL)), QUARANTINED + "control_character")
-        .when(F.contains(line, F.lit('"')) & (num_quotes % 2 == 1), QUARANTINED + "unbalanced_quote")
+        .when(
+            F.contains(line, F.lit('"')) & (num_quotes % 2 == 1), QUARANTINED + "unbalanced_quote"
+        )
         .when(F.col(CELLS).isNull(), QUARANTINED + "field_count")
     )
 
@@ -142,12 +147,20 @@ def _detail(rule: Expression, source: Source) -> Expression:
     kind, name = F.substring_index(rule, ":", 1), F.substring_index(rule, ":", -1)
     wanted = F.create_map(*[F.lit(x) for c in source.columns for x in (c.name, c.type)])
     names = F.array(*[F.lit(column.name) for column in source.columns])
-    cell = F.substring(F.try_element_at(F.map_from_arrays(names, F.col(CELLS)), name), 1, _SHOWN_CHARS)
+    cell = F.substring(
+        F.try_element_at(F.map_from_arrays(names, F.col(CELLS)), name), 1, _SHOWN_CHARS
+    )
     personal = [column.name for column in source.columns if column.is_personal]
-    got = F.when(name.isin(*personal), "a personal value, not shown") if personal else F.when(F.lit(False), "")
+    got = (
+        F.when(name.isin(*personal), "a personal value, not shown")
+        if personal
+        else F.when(F.lit(False), "")
+    )
     got = got.otherwise(F.concat(F.lit("'"), cell, F.lit("'")))
     said = {
-        "too_long": F.concat(F.lit(f"expected at most {MAX_LINE_BYTES} bytes; got "), F.octet_length(RAW)),
+        "too_long": F.concat(
+            F.lit(f"expected at most {MAX_LINE_BYTES} bytes; got "), F.octet_length(RAW)
+        ),
         "encoding": F.lit("expected UTF-8; got other bytes, or U+FFFD, which stands for such"),
         "control_character": F.lit("expected text; got a control character"),
         "unbalanced_quote": F.lit(
@@ -162,7 +175,9 @@ def _detail(rule: Expression, source: Source) -> Expression:
         "timezone": F.concat(F.lit("expected a time with Z or an offset like +01:00; got "), got),
     }
     other = F.concat(F.lit("expected "), F.try_element_at(wanted, name), F.lit("; got "), got)
-    return reduce(lambda rest, item: F.when(kind == item[0], item[1]).otherwise(rest), said.items(), other)
+    return reduce(
+        lambda rest, item: F.when(kind == item[0], item[1]).otherwise(rest), said.items(), other
+    )
 
 
 def _num_fields(delimiter: str) -> Expression:

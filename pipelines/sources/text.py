@@ -35,7 +35,7 @@ def read_records(spark: SparkSession, source: Source, files: Sequence[SourceFile
     """Give every row of ``files`` but the headers, cut into text cells where it can be.
 
     Returns:
-        ``_raw`` (string), ``_cells`` (array of strings, one for each of the contract's columns; null
+        ``_raw`` (string), ``_cells`` (array of strings, one for each column of the contract; null
         if their number differs or the row is too long), ``_source_file`` and ``_source_position``
         (line number; number of the record where ``source.is_multiline``; the header has 1).
 
@@ -43,7 +43,9 @@ def read_records(spark: SparkSession, source: Source, files: Sequence[SourceFile
         LedgerError: Spark sees another number of rows in a file than ``files`` says.
     """
     paths = [_escaped(file.path) for file in files]
-    rows = _read_multiline(spark, source, paths) if source.is_multiline else _read_lines(spark, paths)
+    rows = (
+        _read_multiline(spark, source, paths) if source.is_multiline else _read_lines(spark, paths)
+    )
     placed = _place(spark, rows, source, files)
     if source.is_multiline:
         return placed
@@ -79,7 +81,9 @@ def _place_columns() -> list[Column]:
 def _place(
     spark: SparkSession, rows: DataFrame, source: Source, files: Sequence[SourceFile]
 ) -> DataFrame:
-    counts = rows.groupBy(_CODE, _BLOCK).agg(F.count(F.lit(1)).alias("n"), F.min(_ID).alias("first"))
+    counts = rows.groupBy(_CODE, _BLOCK).agg(
+        F.count(F.lit(1)).alias("n"), F.min(_ID).alias("first")
+    )
     shifts: list[tuple[str, int, str, int]] = []
     seen: dict[str, int] = {}
     for row in sorted(counts.collect()):
@@ -101,7 +105,7 @@ def _check_counts(source: Source, files: Sequence[SourceFile], seen: dict[str, i
         came = seen.get(file.name, 0) - 1
         if came != expected:
             raise LedgerError(
-                f"source {source.name}: {file.path}: expected {expected} rows by counting its lines; "
+                f"source {source.name}: {file.path}: expected {expected} rows by counting lines; "
                 f"Spark read {came}. Did the file change meanwhile? Run ingest again; if it stays, "
                 "the file has quotes or line ends that the two read differently"
             )
@@ -134,7 +138,9 @@ def _text(cell: Column) -> Column:
 
 
 def _schema(source: Source) -> str:
-    return ", ".join(f"`{column.name}` string" for column in source.columns) + f", {_CORRUPT} string"
+    return (
+        ", ".join(f"`{column.name}` string" for column in source.columns) + f", {_CORRUPT} string"
+    )
 
 
 def _options(source: Source) -> dict[str, str]:

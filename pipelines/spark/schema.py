@@ -1,8 +1,12 @@
-"""A contract's columns as Spark types."""
+"""A contract's columns as Spark types, and small frames of rows known to the driver."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as t
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from schemas.contract import Column, ContractError
 
@@ -23,6 +27,18 @@ def struct_type(columns: Sequence[Column]) -> t.StructType:
     return t.StructType(
         [t.StructField(column.name, _TYPES[column.type], column.is_nullable) for column in columns]
     )
+
+
+def local_frame(spark: SparkSession, rows: Sequence[tuple[Any, ...]], ddl: str) -> DataFrame:
+    """Give a frame of a few rows, e.g. a vocabulary to join with.
+
+    Through Arrow: a list of tuples would go through Python workers whenever the frame is read.
+    ``ddl`` names and types the columns, as in ``"word string, code int"``.
+    """
+    schema = to_arrow_schema(t.StructType.fromDDL(ddl))
+    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+    arrays = [pa.array(list(column), field.type) for column, field in zip(columns, schema, strict=True)]
+    return spark.createDataFrame(pa.Table.from_arrays(arrays, schema=schema))
 
 
 def check_columns(actual: t.StructType, expected: Sequence[Column], table: str) -> None:

@@ -30,7 +30,8 @@ def make_train_step(model: keras.Model, optimizer: Any) -> TrainStep:
         optimizer.apply(tape.gradient(share, variables), variables)
         return distributed.sum_in_graph(share, "loss")
 
-    return tf.function(step)
+    # autograph would translate Keras and Horovod to no effect: seconds before the first step
+    return tf.function(step, autograph=False)
 
 
 def make_predict(model: keras.Model) -> Callable[[Any], tf.Tensor]:
@@ -39,4 +40,4 @@ def make_predict(model: keras.Model) -> Callable[[Any], tf.Tensor]:
     def predict(inputs: Any) -> tf.Tensor:
         return model(inputs, training=False)
 
-    return tf.function(predict)
+    return tf.function(predict, autograph=False)

@@ -11,6 +11,7 @@ from math import pi
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
+from pipelines.spark.schema import local_frame
 from pipelines.transforms.sample import bounded_sample
 from schemas.contract import ContractError
 from schemas.derive import feature_columns, numeric_name
@@ -193,7 +194,7 @@ def _add_code(
 ) -> DataFrame:
     known, code = f"_word_{item.column}", f"{item.column}_code"
     rows = [(word, number) for number, word in enumerate(words, start=1)]
-    table = spark.createDataFrame(rows, f"{known} string, {code} int")
+    table = local_frame(spark, rows, f"{known} string, {code} int")
     joined = df.join(
         F.broadcast(table), on=F.col(item.column).cast("string") == F.col(known), how="left"
     )

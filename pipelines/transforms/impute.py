@@ -11,6 +11,7 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
+from pipelines.spark.schema import local_frame
 from pipelines.transforms.sample import bounded_sample
 from schemas.contract import ContractError
 from schemas.encode import Impute
@@ -70,20 +71,27 @@ def impute(df: DataFrame, fills: Sequence[Fill], time: str, spark: SparkSession)
         ``df`` with the columns filled, and ``<column>_was_missing`` (int) where asked for.
     """
     kinds = dict(df.dtypes)
+    # few wide projections, not one for each column: Spark analyses the whole plan anew each time
+    indicators = {
+        fill.column + INDICATOR: F.col(fill.column).isNull().cast("int")
+        for fill in fills
+        if fill.has_indicator
+    }
+    carried = {
+        fill.column: _along_time(fill, time).cast(kinds[fill.column])
+        for fill in fills
+        if fill.method in _ALONG_TIME
+    }
+    df = df.withColumns(indicators).withColumns(carried)
     for fill in fills:
-        if fill.has_indicator:
-            missing = F.col(fill.column).isNull().cast("int")
-            df = df.withColumn(fill.column + INDICATOR, missing)
-    for fill in fills:
-        if fill.method in _ALONG_TIME:
-            df = df.withColumn(fill.column, _along_time(fill, time).cast(kinds[fill.column]))
-        elif fill.groups:
+        if fill.groups:
             df = _fill_by_group(df, fill, spark)
-    for fill in fills:
-        if fill.value is not None:
-            value = F.lit(fill.value).cast(kinds[fill.column])
-            df = df.withColumn(fill.column, F.coalesce(F.col(fill.column), value))
-    return df
+    constants = {
+        fill.column: F.coalesce(F.col(fill.column), F.lit(fill.value).cast(kinds[fill.column]))
+        for fill in fills
+        if fill.value is not None
+    }
+    return df.withColumns(constants)
 
 
 def _check_columns(train: DataFrame, imputes: Sequence[Impute]) -> None:
@@ -145,7 +153,7 @@ def _fill_by_group(df: DataFrame, fill: Fill, spark: SparkSession) -> DataFrame:
     keys = [f"_key_{name}" for name in fill.by]
     fields = [f"{key} {kinds[name]}" for key, name in zip(keys, fill.by, strict=True)]
     fields.append(f"_fill {kinds[fill.column]}")
-    groups = spark.createDataFrame([tuple(row) for row in fill.groups], ", ".join(fields))
+    groups = local_frame(spark, fill.groups, ", ".join(fields))
     same = [F.col(name) == F.col(key) for name, key in zip(fill.by, keys, strict=True)]
     joined = df.join(F.broadcast(groups), on=same, how="left")
     filled = F.coalesce(F.col(fill.column), F.col("_fill"))

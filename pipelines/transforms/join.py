@@ -76,6 +76,5 @@ def _join_as_of(df: DataFrame, other: DataFrame, how: Join, times: tuple[str, st
     carried = both.withColumn(_FOUND, F.last(_FOUND, ignorenulls=True).over(past))
     carried = carried.where(F.col(_IS_ROW) == 1)
     is_fresh = F.col(_TIME) - F.col(f"{_FOUND}.{_TIME}") <= how.tolerance_s * _MICROS
-    for _, name in how.columns:
-        carried = carried.withColumn(name, F.when(is_fresh, F.col(f"{_FOUND}.{name}")))
-    return carried.drop(_TIME, _IS_ROW, _FOUND)
+    found = {name: F.when(is_fresh, F.col(f"{_FOUND}.{name}")) for _, name in how.columns}
+    return carried.withColumns(found).drop(_TIME, _IS_ROW, _FOUND)

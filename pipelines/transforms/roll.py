@@ -1,9 +1,8 @@
 """Aggregates over what had happened by a moment: the past only, and never the row itself.
 
-Spark's sliding frames add a window up anew for each row. Here a window is the difference of two
-running totals, S(as_of) - S(as_of - window), so that time grows with the rows and not with rows
-times window. All aggregates share one sort: every row enters the stream as an event, and as a
-question for each edge of each window.
+Spark's sliding frames add a window up anew for each row. Here time is swept once: an event enters
+the running total when it happens, and leaves it when it is one window old, so that the total at a
+question is the window's. Work grows with the rows, and not with rows times window.
 """
 
 from collections.abc import Sequence
@@ -18,14 +17,14 @@ from pyspark.sql import functions as F
 from schemas.contract import ContractError
 from schemas.encode import Rolling
 
-_ENTRY, _GROUP, _KEY, _TIME, _EDGE = "_entry", "_group", "_key", "_time", "_edge"
-_EVENT = -1
-_TOTAL, _COUNT = "_total", "_count"
+_ENTRY, _KIND, _TIME, _SIGN = "_entry", "_kind", "_time", "_sign"
+_QUESTION = -1
+_VALUE = "_value"
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
-    """Aggregates over the same events: same keys, same event time, same question time."""
+class _Kind:
+    """Events of one kind: same keys, times and window; one or more values known with them."""
 
     number: int
     members: tuple[Rolling, ...]
@@ -37,11 +36,6 @@ class _Group:
     @property
     def values(self) -> tuple[str, ...]:
         return tuple(sorted({item.value for item in self.members}))
-
-    @property
-    def edges(self) -> tuple[int, ...]:
-        """Seconds before the question at which a running total is wanted."""
-        return (0, *sorted({item.window_s for item in self.members}))
 
 
 def roll(df: DataFrame, rollings: Sequence[Rolling], primary_key: Sequence[str]) -> DataFrame:
@@ -60,117 +54,108 @@ def roll(df: DataFrame, rollings: Sequence[Rolling], primary_key: Sequence[str])
     """
     if not rollings:
         return df
-    named = {
-        name for item in rollings for name in (item.value, item.event_time, item.as_of, *item.by)
-    }
+    named = {name for item in rollings for name in _read_columns(item)}
     missing = {*named, *primary_key} - set(df.columns)
     if missing:
         raise ContractError(f"rolling aggregates need {sorted(missing)}; got {df.columns}")
-    groups = _groups(rollings)
-    totals = _running_totals(_stream(df, groups, primary_key), _width(groups))
-    answers = _answers(totals, groups, primary_key)
-    for name in primary_key:
-        answers = answers.withColumnRenamed(name, f"_key_{name}")
+    # only what the aggregates read goes through their sorts; one join brings the answers home
+    narrow = df.select(*primary_key, *sorted(named - set(primary_key)))
+    for _, items in groupby(sorted(rollings, key=_question), key=_question):
+        narrow = _sweep(narrow, list(items))
+    answers = narrow.select(
+        *[F.col(name).alias(f"_key_{name}") for name in primary_key],
+        *[item.name for item in rollings],
+    )
     same = [F.col(name) == F.col(f"_key_{name}") for name in primary_key]
     joined = df.join(answers, on=same, how="left")
-    made = {item.name: _aggregate(group, item) for group in groups for item in group.members}
-    scratch = [name for name in answers.columns if name not in df.columns]
-    return joined.withColumns(made).drop(*scratch)
+    return joined.drop(*[f"_key_{name}" for name in primary_key])
 
 
-def _groups(rollings: Sequence[Rolling]) -> list[_Group]:
-    def shared(item: Rolling) -> tuple[tuple[str, ...], str, str]:
-        return (item.by, item.event_time, item.as_of)
-
-    found = groupby(sorted(rollings, key=shared), key=shared)
-    return [_Group(number, tuple(items)) for number, (_, items) in enumerate(found)]
+def _read_columns(item: Rolling) -> tuple[str, ...]:
+    return (item.value, item.event_time, item.as_of, *item.by)
 
 
-def _width(groups: Sequence[_Group]) -> int:
-    return max(len(group.values) for group in groups)
+def _question(item: Rolling) -> tuple[tuple[str, ...], str]:
+    """Aggregates that ask the same keys at the same time share one sort."""
+    return (item.by, item.as_of)
 
 
-def _stream(df: DataFrame, groups: Sequence[_Group], primary_key: Sequence[str]) -> DataFrame:
-    """One narrow row for each event and each question, of all groups."""
-    width = _width(groups)
-    entries: list[Column] = []
-    for group in groups:
-        event_time = F.unix_seconds(F.col(group.first.event_time))
-        entries.append(_entry(group, event_time, _EVENT, width))
-        as_of = F.unix_seconds(F.col(group.first.as_of))
-        entries += [_entry(group, as_of - edge, edge, width) for edge in group.edges]
-    keys = [F.col(name) for name in primary_key]
-    stream = df.select(*keys, F.explode(F.array(*entries)).alias(_ENTRY))
-    return stream.select(*primary_key, f"{_ENTRY}.*").where(F.col(_TIME).isNotNull())
+def _event(item: Rolling) -> tuple[str, int]:
+    return (item.event_time, item.window_s)
 
 
-def _entry(group: _Group, time: Column, edge: int, width: int) -> Column:
-    nothing = F.lit(None).cast("double")
-    values = [F.col(name).cast("double") for name in group.values] if edge == _EVENT else []
-    values += [nothing] * (width - len(values))
-    parts = [F.col(name).cast("string") for name in group.first.by]
-    return F.struct(
-        F.lit(group.number).alias(_GROUP),
-        F.concat_ws("\x1f", *parts).alias(_KEY),
-        F.when(_has_key(group.first), time).alias(_TIME),
-        F.lit(edge).alias(_EDGE),
-        *[value.alias(f"_value{i}") for i, value in enumerate(values)],
-    )
-
-
-def _running_totals(stream: DataFrame, width: int) -> DataFrame:
-    # at equal times questions come first (events have the least edge), so an event at t counts only
-    # for questions after t
+def _sweep(df: DataFrame, items: list[Rolling]) -> DataFrame:
+    first = items[0]
+    found = groupby(sorted(items, key=_event), key=_event)
+    kinds = [_Kind(number, tuple(members)) for number, (_, members) in enumerate(found)]
+    as_of = F.unix_seconds(F.col(first.as_of))
+    questions = df.withColumns({_TIME: as_of, _KIND: F.lit(_QUESTION)})
+    stream = questions.unionByName(_entries(df, kinds), allowMissingColumns=True)
+    # at equal times questions come first: an event at t counts for questions in (t, t + window]
     past = (
-        Window.partitionBy(_GROUP, _KEY)
-        .orderBy(F.asc(_TIME), F.desc(_EDGE))
+        Window.partitionBy(*first.by)
+        .orderBy(F.asc(_TIME), F.asc(_KIND))
         .rowsBetween(Window.unboundedPreceding, Window.currentRow)
     )
-    totals = {f"{_TOTAL}{i}": F.sum(f"_value{i}").over(past) for i in range(width)}
-    counts = {f"{_COUNT}{i}": F.count(f"_value{i}").over(past) for i in range(width)}
-    return stream.withColumns(totals | counts).where(F.col(_EDGE) != _EVENT)
+    totals: dict[str, Column] = {}
+    for kind in kinds:
+        for i, value in enumerate(kind.values):
+            seen = F.when(F.col(_KIND) == kind.number, F.col(f"{_VALUE}{i}"))
+            totals[_total(kind, value)] = F.sum(seen * F.col(_SIGN)).over(past)
+            totals[_count(kind, value)] = F.sum(F.when(seen.isNotNull(), F.col(_SIGN))).over(past)
+    answered = stream.withColumns(totals).where(F.col(_KIND) == _QUESTION)
+    made = {item.name: _aggregate(kind, item) for kind in kinds for item in kind.members}
+    return answered.withColumns(made).select(*df.columns, *made)
 
 
-def _answers(totals: DataFrame, groups: Sequence[_Group], primary_key: Sequence[str]) -> DataFrame:
-    """One row for each primary key with the running totals at every edge."""
-    wanted: list[Column] = []
-    for group in groups:
-        for edge in group.edges:
-            here = (F.col(_GROUP) == group.number) & (F.col(_EDGE) == edge)
-            for i, value in enumerate(group.values):
-                for kind in (_TOTAL, _COUNT):
-                    found = F.max(F.when(here, F.col(f"{kind}{i}")))
-                    wanted.append(found.alias(_name(kind, group, value, edge)))
-    return totals.groupBy(*primary_key).agg(*wanted)
+def _entries(df: DataFrame, kinds: Sequence[_Kind]) -> DataFrame:
+    """Two narrow rows for each event and window: in when it happens, out a window later."""
+    width = max(len(kind.values) for kind in kinds)
+    entries = [_entry(kind, sign, width) for kind in kinds for sign in (1, -1)]
+    keys = kinds[0].first.by
+    known = df.where(_has_key(kinds[0].first))
+    exploded = known.select(*keys, F.explode(F.array(*entries)).alias(_ENTRY))
+    return exploded.select(*keys, f"{_ENTRY}.*").where(F.col(_TIME).isNotNull())
 
 
-def _name(kind: str, group: _Group, value: str, edge: int) -> str:
-    return f"{kind}_{group.number}_{value}_{edge}"
+def _entry(kind: _Kind, sign: int, width: int) -> Column:
+    time = F.unix_seconds(F.col(kind.first.event_time))
+    values = [F.col(name).cast("double") for name in kind.values]
+    values += [F.lit(None).cast("double")] * (width - len(values))
+    return F.struct(
+        (time if sign > 0 else time + kind.first.window_s).alias(_TIME),
+        F.lit(kind.number).alias(_KIND),
+        F.lit(sign).alias(_SIGN),
+        *[value.alias(f"{_VALUE}{i}") for i, value in enumerate(values)],
+    )
 
 
-def _aggregate(group: _Group, item: Rolling) -> Column:
+def _aggregate(kind: _Kind, item: Rolling) -> Column:
     """Aggregate over events of the window, less the row's own event if that lies in it.
 
     A flight that left early had "happened" before its schedule: without the subtraction the answer
     would stand among its own features.
     """
-
-    def difference(kind: str) -> Column:
-        until_now = F.col(_name(kind, group, item.value, 0))
-        until_start = F.col(_name(kind, group, item.value, item.window_s))
-        return F.coalesce(until_now, F.lit(0)) - F.coalesce(until_start, F.lit(0))
-
     own_event = F.unix_seconds(F.col(item.event_time))
     as_of = F.unix_seconds(F.col(item.as_of))
     own_value = F.when(_has_key(item), F.col(item.value).cast("double"))
     is_own = (own_event >= as_of - item.window_s) & (own_event < as_of) & own_value.isNotNull()
-    count = difference(_COUNT) - F.when(is_own, 1).otherwise(0)
-    total = difference(_TOTAL) - F.when(is_own, own_value).otherwise(0.0)
+    count = F.coalesce(F.col(_count(kind, item.value)), F.lit(0)) - F.when(is_own, 1).otherwise(0)
+    total = F.coalesce(F.col(_total(kind, item.value)), F.lit(0.0))
+    total -= F.when(is_own, own_value).otherwise(0.0)
     if item.aggregate == "count":
         return count.cast("double")
     if item.aggregate == "sum":
         return F.when(count > 0, total).otherwise(0.0)
     return F.when(count > 0, total / count)
+
+
+def _total(kind: _Kind, value: str) -> str:
+    return f"_total_{kind.number}_{value}"
+
+
+def _count(kind: _Kind, value: str) -> str:
+    return f"_count_{kind.number}_{value}"
 
 
 def _has_key(item: Rolling) -> Column:

@@ -9,7 +9,7 @@ arguments write the same bytes. One copy of the year is in memory at a time.
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -65,8 +65,7 @@ def generate(folder: Path, rows: int, seed: int = 1) -> Generated:
     """
     done = folder / f"generated-{rows}-{seed}.json"
     if done.exists():
-        known = read_json(done)
-        return Generated(**{**known, "sources": tuple(known["sources"])})
+        return read_generated(read_json(done))
     main, weather = (_lines(folder, name) for name in ("flights", "weather"))
     header, clean = main[0], [line for line in main[1:] if not line.startswith("2013,12,31,")]
     num_copies = -(-rows // len(clean))
@@ -86,6 +85,11 @@ def generate(folder: Path, rows: int, seed: int = 1) -> Generated:
     made = _expect(counts, num_copies, folder)
     write_json(done, asdict(made))
     return made
+
+
+def read_generated(value: dict[str, Any]) -> Generated:
+    """Make ``Generated`` from its JSON value."""
+    return Generated(**(value | {"sources": tuple(value["sources"])}))
 
 
 def _expect(counts: _Counts, num_copies: int, folder: Path) -> Generated:
@@ -130,7 +134,7 @@ def _shift_flights(lines: list[str], copy: int) -> list[list[str]]:
         hour = cells[_HOUR]
         if (iso, hour) not in hours:
             local = datetime.fromisoformat(iso).replace(hour=int(hour), tzinfo=_ZONE)
-            hours[iso, hour] = f"{local.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+            hours[iso, hour] = f"{local.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         cells[-1] = hours[iso, hour]
         shifted.append([text, *cells])
     return shifted

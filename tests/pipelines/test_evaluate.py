@@ -12,7 +12,7 @@ from tests.pipelines import tiny
 
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EvaluateParams:
-    monkeypatch.setattr(evaluate, "dataset", lambda name: tiny.SPEC)
+    monkeypatch.setattr(evaluate, "dataset", lambda _: tiny.SPEC)
     features = tiny.write_features(tmp_path / "features")
     state = tiny.write_state(tmp_path / "state.json")
     model = tiny.save_model(tmp_path / "model.keras")

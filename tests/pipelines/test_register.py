@@ -16,7 +16,7 @@ from tests.pipelines.tiny import SPEC, STATE
 
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RegisterParams:
-    monkeypatch.setattr(register, "dataset", lambda name: SPEC)
+    monkeypatch.setattr(register, "dataset", lambda _: SPEC)
     (tmp_path / "state.json").write_text(json.dumps(STATE))
     (tmp_path / "plots").mkdir()
     (tmp_path / "roc.png").write_bytes(b"png")
@@ -101,7 +101,7 @@ def test_another_label_does_not_beat_the_champion_silently(
 ) -> None:
     register.run(params)
     other = replace(SPEC, label=Label("is_late", "x > 100"))
-    monkeypatch.setattr(register, "dataset", lambda name: other)
+    monkeypatch.setattr(register, "dataset", lambda _: other)
     easy = _trained(tmp_path, "easy", 0.99)
     found = register.run(easy)
     assert not found.details["is_champion"]

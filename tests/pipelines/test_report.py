@@ -24,7 +24,8 @@ def _open(page: Path, folder: Path, *flags: str) -> tuple[str, str]:
     command = [
         "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
         "--no-first-run", "--disable-background-networking", "--disable-component-update",
-        "--disable-sync", "--enable-logging=stderr", "--v=0", f"--user-data-dir={folder / 'chrome'}",
+        "--disable-sync", "--enable-logging=stderr", "--v=0",
+        f"--user-data-dir={folder / 'chrome'}",
         *flags, page.as_uri(),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)

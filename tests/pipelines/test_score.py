@@ -1,4 +1,5 @@
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScoreParams]:
     folder = tmp_path_factory.mktemp("score")
     with pytest.MonkeyPatch.context() as patch:
         for module in (evaluate, register, score):
-            patch.setattr(module, "dataset", lambda name: tiny.SPEC)
+            patch.setattr(module, "dataset", lambda _: tiny.SPEC)
         root, features = str(folder / "lake"), tiny.write_features(folder / "features")
         state = tiny.write_state(folder / "state.json")
         model = tiny.save_model(folder / "model.keras")
@@ -78,15 +79,19 @@ def test_the_same_again_is_reused_and_another_split_is_not(
 
 def test_each_worker_process_opens_the_model_once(spark: SparkSession, params: ScoreParams) -> None:
     folder = Path(parse_version(params.features).path).parent
-    model = str(folder / "model.keras")
+    # a file of its own: workers of other tests may be here still, with their models
+    model = shutil.copyfile(folder / "model.keras", f"{folder}/copy.keras")
     scorer = Scorer(model, file_digest(Path(model)), make_features(tiny.STATE), ("order_id",))
 
-    def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def count(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import os  # noqa: PLC0415  runs in the worker
 
         for scored in scorer(batches):
             yield pa.RecordBatch.from_pydict(
-                {"pid": [os.getpid()] * scored.num_rows, "opened": [num_opened()] * scored.num_rows}
+                {
+                    "pid": [os.getpid()] * scored.num_rows,
+                    "opened": [num_opened(model)] * scored.num_rows,
+                }
             )
 
     table = score.read_table(spark, TableVersion(str(folder / "features"), 0)).repartition(8)

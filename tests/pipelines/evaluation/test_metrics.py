@@ -8,7 +8,7 @@ LABEL = np.array([0, 0, 1, 1, 0, 1], np.int32)
 SCORE = np.array([0.1, 0.4, 0.35, 0.8, 0.4, 0.4], np.float64)
 
 
-def _large() -> tuple[np.ndarray, np.ndarray]:
+def _large() -> tuple[metrics.IntArray, metrics.FloatArray]:
     random = np.random.default_rng(1)
     label = random.integers(2, size=4000).astype(np.int32)
     # two digits: many ties

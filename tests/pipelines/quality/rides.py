@@ -24,5 +24,5 @@ def make_spec(*checks: Check) -> TableSpec:
 
 
 def make_rows(spark: SparkSession, rows: Rows) -> DataFrame:
-    """A frame of rides."""
-    return spark.createDataFrame(rows, struct_type(COLUMNS))
+    """A frame of rides in one partition: a job over it is one task."""
+    return spark.createDataFrame(rows, struct_type(COLUMNS)).coalesce(1)

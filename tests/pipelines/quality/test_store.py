@@ -91,16 +91,18 @@ def test_later_results_join_the_index_and_leave_earlier_pages_alone(
     assert (tmp_path / first.data_docs).stat().st_mtime_ns == before
 
 
-def test_the_page_shows_each_verdict_in_a_browser(report: QualityReport, folder: Path) -> None:
-    shown = in_browser(folder / report.data_docs)
+def test_the_page_shows_each_verdict_in_a_browser(
+    report: QualityReport, folder: Path, tmp_path: Path
+) -> None:
+    shown = in_browser(folder / report.data_docs, tmp_path)
     assert shown.count("text-danger") >= len(report.failed("error"))
     assert "2 unexpected values found." in shown
     assert "***" in shown
 
 
-def in_browser(page: Path) -> str:
+def in_browser(page: Path, profile: Path) -> str:
     """The page as headless Chromium holds it after its scripts have run."""
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={page.parent}/user"]
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
     made = subprocess.run(
         ["chromium", *flags, "--dump-dom", page.as_uri()],
         capture_output=True,

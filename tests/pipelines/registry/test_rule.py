@@ -23,7 +23,7 @@ CANDIDATE = Standing(version=2, validation_roc_auc=0.71, basis="a", features="f@
     ],
 )
 def test_a_candidate_is_champion_only_if_it_is_better(
-    candidate: Standing, minimum_gain: float, is_champion: bool, reason: str
+    candidate: Standing, minimum_gain: float, *, is_champion: bool, reason: str
 ) -> None:
     found = decide(candidate, CHAMPION, minimum_gain)
     assert found.is_champion == is_champion

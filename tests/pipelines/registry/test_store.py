@@ -1,6 +1,5 @@
 """One suite for both databases: what holds on SQLite holds on PostgreSQL."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,9 @@ LOGGED = Logged({"seed": 1}, {"test/network/roc_auc": 0.7}, {"basis": "a"})
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def registry(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Registry]:
+def registry(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Registry:
     uri = request.getfixturevalue("postgres") if request.param == "postgresql" else ""
-    yield store.open_registry(uri, tmp_path_factory.mktemp("registry"))
+    return store.open_registry(uri, tmp_path_factory.mktemp("registry"))
 
 
 @pytest.fixture

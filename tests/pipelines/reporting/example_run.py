@@ -43,17 +43,63 @@ def _data_steps(folder: Path) -> list[StepResult]:
     }
     final = {"flights": Fates(NUM_ROWS - 1_209, 326_000, filtered={"no_label": 9_567})}
     imputed = {"flights": Fates(NUM_ROWS - 1_209, NUM_ROWS - 1_209)}
-    warning = _check("not_null", "tailnum", False, "warning", "at least 98% of rows", 2512)
+    warning = _check(
+        "not_null",
+        "tailnum",
+        success=False,
+        severity="warning",
+        expected="at least 98% of rows",
+        broken=2512,
+    )
     return [
         StepResult("ingest", "flights", "0a1b2c3d4e5f6071", tables, raw, seconds=21.4),
         _validation("raw", [_check("in_set", "origin"), warning, *_passes(12)]),
-        StepResult("deduplicate", "flights", "1a1b2c3d4e5f6071", ("/lake/flights/deduplicated/flights@v0",), kept, seconds=9.1, is_reused=True),
+        StepResult(
+            "deduplicate",
+            "flights",
+            "1a1b2c3d4e5f6071",
+            ("/lake/flights/deduplicated/flights@v0",),
+            kept,
+            seconds=9.1,
+            is_reused=True,
+        ),
         _validation("deduplicated", _passes(4)),
-        StepResult("split", "flights", "2a1b2c3d4e5f6071", ("/lake/flights/split/flights@v0",), imputed, details={"sizes": {"train": 252_000, "validation": 28_000, "test": 55_567}}, seconds=6.0),
-        StepResult("impute", "flights", "3a1b2c3d4e5f6071", ("/lake/flights/imputed/flights@v0",), imputed, {"state": _impute_state(folder)}, seconds=14.2),
-        _validation("imputed", [_check("between", "wind_speed", False, "error", "0 to 150 mph", 1), *_passes(9)]),
-        StepResult("engineer_features", "flights", "4a1b2c3d4e5f6071", ("/lake/flights/features/flights@v0",), final, {"state": _features_state(folder)}, {"num_features": 41}, 30.5),
-    ]  # fmt: skip
+        StepResult(
+            "split",
+            "flights",
+            "2a1b2c3d4e5f6071",
+            ("/lake/flights/split/flights@v0",),
+            imputed,
+            details={"sizes": {"train": 252_000, "validation": 28_000, "test": 55_567}},
+            seconds=6.0,
+        ),
+        StepResult(
+            "impute",
+            "flights",
+            "3a1b2c3d4e5f6071",
+            ("/lake/flights/imputed/flights@v0",),
+            imputed,
+            {"state": _impute_state(folder)},
+            seconds=14.2,
+        ),
+        _validation(
+            "imputed",
+            [
+                _check("between", "wind_speed", success=False, expected="0 to 150 mph", broken=1),
+                *_passes(9),
+            ],
+        ),
+        StepResult(
+            "engineer_features",
+            "flights",
+            "4a1b2c3d4e5f6071",
+            ("/lake/flights/features/flights@v0",),
+            final,
+            {"state": _features_state(folder)},
+            {"num_features": 41},
+            30.5,
+        ),
+    ]
 
 
 def _model_steps(folder: Path) -> list[StepResult]:
@@ -83,11 +129,28 @@ def _model_steps(folder: Path) -> list[StepResult]:
     }
     fates = {"flights": Fates(326_000, 54_600, filtered={"outside_split": 271_400})}
     return [
-        StepResult("train", "flights", "5a1b2c3d4e5f6071", files={"history": path}, details=trained, seconds=74.9),
-        StepResult("evaluate", "flights", "6a1b2c3d4e5f6071", files=files, details=details, seconds=19.7),
+        StepResult(
+            "train",
+            "flights",
+            "5a1b2c3d4e5f6071",
+            files={"history": path},
+            details=trained,
+            seconds=74.9,
+        ),
+        StepResult(
+            "evaluate", "flights", "6a1b2c3d4e5f6071", files=files, details=details, seconds=19.7
+        ),
         StepResult("register", "flights", "7a1b2c3d4e5f6071", details=registered, seconds=9.3),
-        StepResult("score", "flights", "8a1b2c3d4e5f6071", ("/lake/flights/predictions@v0",), fates, details=scored, seconds=15.5),
-    ]  # fmt: skip
+        StepResult(
+            "score",
+            "flights",
+            "8a1b2c3d4e5f6071",
+            ("/lake/flights/predictions@v0",),
+            fates,
+            details=scored,
+            seconds=15.5,
+        ),
+    ]
 
 
 def _evaluation(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -114,9 +177,15 @@ def _evaluation(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
         "roc_auc_interval": {"low": low, "high": high, "resamples": 50, "seed": 1},
         "threshold_rule": measure.THRESHOLD_RULE,
         "calibration_rule": measure.CALIBRATION_RULE,
-        "rows": {"train": 252_000, "baselines": 252_000, "validation": 27_000, "test": 20_000, "test_positive": int(label.sum())},
+        "rows": {
+            "train": 252_000,
+            "baselines": 252_000,
+            "validation": 27_000,
+            "test": 20_000,
+            "test_positive": int(label.sum()),
+        },
         "label": "is_late",
-    }  # fmt: skip
+    }
     files = {}
     for name, content in plots.draw_plots(test, "is_late, 20,000 test rows").items():
         (folder / name).write_bytes(content)
@@ -146,9 +215,10 @@ def _passes(number: int) -> list[dict[str, Any]]:
     return [_check("not_null", f"column_{position}") for position in range(number)]
 
 
-def _check(  # noqa: PLR0913
+def _check(
     rule: str,
     column: str,
+    *,
     success: bool = True,
     severity: str = "error",
     expected: str = "every row",
@@ -172,9 +242,23 @@ def _check(  # noqa: PLR0913
 
 def _impute_state(folder: Path) -> str:
     fills = [
-        {"column": "temp", "method": "interpolate", "value": 55.4, "by": ["origin"], "groups": [], "has_indicator": False},
-        {"column": "year_built", "method": "group_median", "value": 2001.0, "by": ["carrier"], "groups": [["UA", 2002.0], ["DL", 1996.0]], "has_indicator": True},
-    ]  # fmt: skip
+        {
+            "column": "temp",
+            "method": "interpolate",
+            "value": 55.4,
+            "by": ["origin"],
+            "groups": [],
+            "has_indicator": False,
+        },
+        {
+            "column": "year_built",
+            "method": "group_median",
+            "value": 2001.0,
+            "by": ["carrier"],
+            "groups": [["UA", 2002.0], ["DL", 1996.0]],
+            "has_indicator": True,
+        },
+    ]
     return _write(
         folder / "impute.json",
         {"dataset": "flights", "fills": {"flights": fills, "weather": fills[:1]}},
@@ -183,10 +267,16 @@ def _impute_state(folder: Path) -> str:
 
 def _features_state(folder: Path) -> str:
     encode = {
-        "scales": {"distance": {"column": "distance", "shift": 1039.9, "width": 733.2}, "temp": {"column": "temp", "shift": 55.26, "width": 17.8}},
-        "vocabularies": {"carrier": ["UA", "B6", "EV", "DL"], "dest": [f"D{number:02d}" for number in range(30)]},
+        "scales": {
+            "distance": {"column": "distance", "shift": 1039.9, "width": 733.2},
+            "temp": {"column": "temp", "shift": 55.26, "width": 17.8},
+        },
+        "vocabularies": {
+            "carrier": ["UA", "B6", "EV", "DL"],
+            "dest": [f"D{number:02d}" for number in range(30)],
+        },
         "boundaries": {"minute_of_day": [420.0, 600.0, 900.0]},
-    }  # fmt: skip
+    }
     features = [
         {"name": "distance_num", "kind": "numeric", "size": 0},
         {"name": "carrier_code", "kind": "categorical", "size": 5},

@@ -5,7 +5,9 @@ from pipelines.sources.header import check_header
 from tests.pipelines.sources.rides import HEADER, source
 
 
-@pytest.mark.parametrize("line", [HEADER, b"\xef\xbb\xbf" + HEADER, HEADER.replace(b"name", b'"name"')])
+@pytest.mark.parametrize(
+    "line", [HEADER, b"\xef\xbb\xbf" + HEADER, HEADER.replace(b"name", b'"name"')]
+)
 def test_the_contract_s_own_header_passes(line: bytes) -> None:
     check_header("rides.csv", line, source())
 

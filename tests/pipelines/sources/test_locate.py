@@ -45,7 +45,10 @@ def test_a_folder_and_a_pattern_give_their_files_in_order(tmp_path: Path) -> Non
     for name in ("b.csv", "a.csv"):
         write(tmp_path / name, GOOD)
     for place in (str(tmp_path), f"{tmp_path}/*.csv"):
-        assert [path.name for path in locate("d", source(), [place], tmp_path)] == ["a.csv", "b.csv"]
+        assert [path.name for path in locate("d", source(), [place], tmp_path)] == [
+            "a.csv",
+            "b.csv",
+        ]
 
 
 def test_a_place_without_files_is_an_error(tmp_path: Path) -> None:
@@ -88,14 +91,17 @@ def test_a_zip_of_one_file_is_unpacked_once_and_again_if_changed(tmp_path: Path)
 
 
 _BAD_ARCHIVES: list[tuple[Callable[[Path], Path], str]] = [
-    (lambda path: _archive(path), "holds 0"),
+    (_archive, "holds 0"),
     (lambda path: _archive(path, ("a", b"1"), ("b", b"2")), "holds 2"),
     (lambda path: _archive(path, ("../a.csv", b"1")), "points out of its folder"),
     (lambda path: _archive(path, ("/a.csv", b"1")), "points out of its folder"),
     (lambda path: _archive(path, ("..\\a.csv", b"1")), "points out of its folder"),
-    (lambda path: _archive(path, ("a.csv", b"/etc/passwd"), mode=stat.S_IFLNK | 0o777), "is a link"),
+    (
+        lambda path: _archive(path, ("a.csv", b"/etc/passwd"), mode=stat.S_IFLNK | 0o777),
+        "is a link",
+    ),
     (lambda path: _archive(path, ("a.csv", b"0" * 4_000_000)), "unpacks to more than"),
-    (lambda path: Path(path.write_bytes(b"a,b\n1,2\n") and path), "it is none, or damaged"),
+    (lambda path: (path.write_bytes(b"a,b\n1,2\n"), path)[1], "it is none, or damaged"),
 ]
 
 

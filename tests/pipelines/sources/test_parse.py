@@ -21,7 +21,7 @@ _LINES: list[tuple[bytes, str, str]] = [
     (GOOD, "kept", ""),
     (b'2,"a, ""b""",NA,,,', "kept", ""),
     (b" 3 , Bob , 1.5 ,2024-01-02, 2024-01-02T10:00:00+01:00 ,NA", "kept", ""),
-    (b"+4,NA,-1e3,2024-02-29,2024-01-02 10:00Z,9223372036854775807", "kept", ""),
+    (b"+4,NA,-1e3,2024-02-29,2024-01-02 10:00:00.5Z,9223372036854775807", "kept", ""),
     (b"", "filtered:blank", ""),
     (b"   ", "filtered:blank", ""),
     (b"5,a,b", "quarantined:field_count", "expected 6 fields; got 3"),
@@ -42,6 +42,7 @@ _LINES: list[tuple[bytes, str, str]] = [
     (b"7,a,,2024,,", "quarantined:type:day", "expected date; got '2024'"),
     (b"8,a,,,2024-13-01T10:00:00Z,", "quarantined:type:at", ""),
     (b"8,a,,,2024-03-31T02:30:00,", "quarantined:timezone:at", "with Z or an offset"),
+    (b"8,a,,,2024-01-02T10:00Z,", "quarantined:type:at", ""),
     (b"8,a,,,yesterday,", "quarantined:type:at", "expected timestamp; got 'yesterday'"),
     (b"9,a,,,,+49 30", "quarantined:type:phone", "expected long; got a personal value, not shown"),
     (b"9,a\0b,,,,", "quarantined:control_character", ""),
@@ -90,7 +91,7 @@ def test_good_cells_have_the_contract_s_types(marked: DataFrame) -> None:
         (1, "Ann", 2.5, "2024-01-02", "2024-01-02 10:00:00", 5),
         (2, 'a, "b"', None, None, None, None),
         (3, " Bob ", 1.5, "2024-01-02", "2024-01-02 09:00:00", None),
-        (4, None, -1000.0, "2024-02-29", "2024-01-02 10:00:00", 2**63 - 1),
+        (4, None, -1000.0, "2024-02-29", "2024-01-02 10:00:00.5", 2**63 - 1),
         (10, "Zoë", 1.0, "2024-01-02", "2024-01-02 10:00:00", 5),
     ]
 
@@ -112,7 +113,9 @@ def test_positions_are_line_numbers_however_spark_cuts_the_file(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     paths = [
-        write(tmp_path / f"{name}.csv", *[b"%d,%s,,,," % (i, b"x" * (i % 50)) for i in range(2, 602)])
+        write(
+            tmp_path / f"{name}.csv", *[b"%d,%s,,,," % (i, b"x" * (i % 50)) for i in range(2, 602)]
+        )
         for name in ("a", "b")
     ]
     (tmp_path / "b.csv").write_bytes((tmp_path / "b.csv").read_bytes() + b"602,,,,,")
@@ -120,7 +123,9 @@ def test_positions_are_line_numbers_however_spark_cuts_the_file(
     try:
         rows = _parse(spark, paths, source())
         assert rows.rdd.getNumPartitions() > 10
-        found = sorted((r["_source_file"], r["_source_position"], r["ride_id"]) for r in rows.collect())
+        found = sorted(
+            (r["_source_file"], r["_source_position"], r["ride_id"]) for r in rows.collect()
+        )
     finally:
         spark.conf.unset("spark.sql.files.maxPartitionBytes")
     expected = [("a.csv", i, i) for i in range(2, 602)] + [("b.csv", i, i) for i in range(2, 603)]
@@ -157,7 +162,9 @@ def test_another_delimiter_and_an_empty_text_that_is_no_null(
 ) -> None:
     said = source(delimiter="|", null_values=("NA",))
     path = tmp_path / "a.csv"
-    path.write_bytes(b'ride_id|name|fare|day|at|phone\n1||NA|NA|NA|NA\n2|"|"|NA|NA|NA|NA\n3||||NA|NA\n')
+    path.write_bytes(
+        b'ride_id|name|fare|day|at|phone\n1||NA|NA|NA|NA\n2|"|"|NA|NA|NA|NA\n3||||NA|NA\n'
+    )
     rows = _parse(spark, [path], said).collect()
     assert [(r["name"], r["_fate"]) for r in rows] == [
         ("", "kept"),

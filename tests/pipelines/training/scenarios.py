@@ -72,15 +72,14 @@ def error_of(loop: Loop) -> str:
     return "no error"
 
 
-def listening() -> list[str]:
-    """Addresses on which this job's processes listen: this rank, its launcher and its siblings."""
+def sockets() -> list[tuple[str, str, str]]:
+    """(who, state, own address) of each TCP socket of this job: the ranks and their launcher."""
     launcher = psutil.Process(os.getppid())
-    processes = [launcher, *launcher.children(recursive=True)]
+    ranks = [child for child in launcher.children() if "HOROVOD_RANK" in child.environ()]
     return [
-        connection.laddr.ip
-        for process in processes
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
+        ("launcher" if process is launcher else "rank", connection.status, connection.laddr.ip)
+        for process in (launcher, *ranks)
+        for connection in process.net_connections("tcp")
     ]
 
 
@@ -89,7 +88,7 @@ def main(table: str, folder: str) -> None:
     said: dict[str, Any] = {"size": world.size}
     loop = make_loop(table, f"{folder}/two", world)
     outcome = loop.run()
-    said |= {"weights": weights(loop), "spread": spread(loop), "listening": listening()}
+    said |= {"weights": weights(loop), "spread": spread(loop), "sockets": sockets()}
     said |= {"history": outcome.progress.history, "digest": outcome.weights_digest}
 
     wild = make_loop(table, f"{folder}/nan", world, learning_rate=1e38)

@@ -55,9 +55,11 @@ def test_a_loss_that_is_nan_stops_all_ranks_before_anything_is_kept(
     assert not list(Path(two_ranks["folder"] / "nan").glob("checkpoints/*"))
 
 
-def test_the_job_listens_on_loopback_only(two_ranks: dict[str, Any]) -> None:
-    assert len(two_ranks["listening"]) >= 1  # the rendezvous, at least
-    assert set(two_ranks["listening"]) == {"127.0.0.1"}
+def test_the_job_listens_and_talks_on_loopback_only(two_ranks: dict[str, Any]) -> None:
+    found = {tuple(socket) for socket in two_ranks["sockets"]}
+    assert ("launcher", "LISTEN", "127.0.0.1") in found  # the rendezvous
+    assert ("rank", "ESTABLISHED", "127.0.0.1") in found  # rank to rank
+    assert {address for _, _, address in found} == {"127.0.0.1"}
 
 
 def test_gradients_are_summed_before_clipping_and_the_class_is_given_back() -> None:

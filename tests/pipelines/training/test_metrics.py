@@ -35,8 +35,10 @@ def test_loss_accuracy_and_auc_agree_with_scikit_learn() -> None:
 
 def test_parts_summed_equal_the_whole() -> None:
     logit, label = _data(2)
-    parts: Any = [_state(logit[part], label[part]).to_array() for part in np.array_split(range(5000), 7)]
-    assert BinaryState.from_array(sum(parts)).result() == pytest.approx(
+    parts: Any = [
+        _state(logit[part], label[part]).to_array() for part in np.array_split(range(5000), 7)
+    ]
+    assert BinaryState.from_array(np.sum(parts, axis=0)).result() == pytest.approx(
         _state(logit, label).result(), abs=1e-12
     )
 

@@ -1,0 +1,154 @@
+import json
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+import pipelines.validate
+from pipelines.errors import DataQualityError, ParameterError
+from pipelines.step import read_result
+from pipelines.tables.delta import write_table
+from pipelines.validate import ValidateParams, run
+from schemas.contract import Check, Column, DatasetSpec, HashSplit, Label, Source
+
+RIDES = Source(
+    "rides",
+    "package:none/rides.csv",
+    (Column("ride_id", "long"), Column("fare", "double")),
+    primary_key=("ride_id",),
+    checks=(Check("between", ("fare",), minimum=0, reason="nobody is paid to ride"),),
+)
+CITIES = replace(
+    RIDES, name="cities", columns=(Column("city", "string"),), primary_key=("city",), checks=()
+)
+SPEC = DatasetSpec(
+    name="rides",
+    title="Rides",
+    question="Is it dear?",
+    sources=(RIDES, CITIES),
+    label=Label("is_dear", "fare > 10"),
+    split=HashSplit(("ride_id",)),
+)
+LINEAGE = "_source_file string, _source_position long"
+
+
+@pytest.fixture(autouse=True)
+def rides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipelines.validate, "dataset", lambda _: SPEC)
+
+
+def write_rides(spark: SparkSession, root: Path, *fares: float) -> str:
+    rows = [(number, fare, "a.csv", number) for number, fare in enumerate(fares)]
+    frame = spark.createDataFrame(rows, f"ride_id long, fare double, {LINEAGE}").coalesce(1)
+    return str(write_table(frame, str(root / "rides" / "raw" / "rides"), "made"))
+
+
+def params(root: Path, *inputs: str) -> ValidateParams:
+    return ValidateParams("rides", str(root), inputs)
+
+
+def test_a_good_table_passes_and_is_checked_once(spark: SparkSession, tmp_path: Path) -> None:
+    table = write_rides(spark, tmp_path, 1.0, 2.5)
+    first = run(spark, params(tmp_path, table))
+    again = run(spark, params(tmp_path, table))
+    assert (first.step, first.is_reused, again.is_reused) == ("validate-raw", False, True)
+    assert again.details == json.loads(json.dumps(first.details))
+    report = first.details["reports"][0]
+    assert (report["table"], report["success"]) == (table, True)
+    assert (tmp_path / "rides" / "quality" / report["data_docs"]).is_file()
+    assert Path(first.files["data_docs"]).is_file()
+    json.dumps(asdict(first), allow_nan=False)
+
+
+def test_all_inputs_are_checked_and_stored_before_an_error_stops_the_run_again_and_again(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    bad = write_rides(spark, tmp_path, 1.0, -2.0)
+    frame = spark.createDataFrame([("Oslo", "c.csv", 1)], f"city string, {LINEAGE}").coalesce(1)
+    good = str(write_table(frame, str(tmp_path / "rides" / "raw" / "cities"), "made"))
+    for _ in range(2):
+        with pytest.raises(DataQualityError) as caught:
+            run(spark, params(tmp_path, bad, good))
+        said = str(caught.value)
+        assert said.startswith("rides: 1 of 2 tables break their contract; ")
+        assert (
+            f"{bad}: between of fare: expected at least 0; came 1 of 2 rows that break it "
+            "(nobody is paid to ride)"
+        ) in said
+        page = Path(said.rpartition("see ")[2])
+        assert page.is_file()
+    record = next((tmp_path / "rides" / "steps").glob("validate-raw-*.json"))
+    reports = read_result(json.loads(record.read_text())).details["reports"]
+    assert [report["success"] for report in reports] == [False, True]
+
+
+def test_a_warning_is_said_and_lets_the_run_go_on(
+    spark: SparkSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    soft = replace(RIDES, checks=(replace(RIDES.checks[0], severity="warning"),))
+    spec = replace(SPEC, sources=(soft, CITIES))
+    monkeypatch.setattr(pipelines.validate, "dataset", lambda _: spec)
+    table = write_rides(spark, tmp_path, 1.0, -2.0)
+    result = run(spark, params(tmp_path, table))
+    assert result.details["reports"][0]["success"] is True
+    assert f"warning: {table}: between of fare: expected at least 0" in capsys.readouterr().err
+
+
+def test_another_table_of_the_same_name_is_not_taken_for_the_checked_one(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    table = write_rides(spark, tmp_path, 1.0)
+    run(spark, params(tmp_path, table))
+    subprocess.run(["rm", "-r", str(tmp_path / "rides" / "raw")], check=True)
+    assert write_rides(spark, tmp_path, -1.0) == table
+    with pytest.raises(DataQualityError):
+        run(spark, params(tmp_path, table))
+
+
+def test_a_lost_page_is_made_again(spark: SparkSession, tmp_path: Path) -> None:
+    table = write_rides(spark, tmp_path, 1.0)
+    first = run(spark, params(tmp_path, table))
+    (tmp_path / "rides" / "quality" / first.details["reports"][0]["data_docs"]).unlink()
+    assert run(spark, params(tmp_path, table)).is_reused is False
+
+
+def test_a_store_that_cannot_be_written_closes_the_gate(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    table = write_rides(spark, tmp_path, 1.0)
+    (tmp_path / "rides" / "quality").write_text("a file where the folder should be")
+    with pytest.raises(DataQualityError, match="can't be stored under"):
+        run(spark, params(tmp_path, table))
+    assert not (tmp_path / "rides" / "steps").exists()
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        (),
+        ("lake/rides/raw/rides@v0", "lake/rides/split/rides@v0"),
+        ("lake/rides/bronze/rides@v0",),
+        ("lake/rides/raw/rides",),
+    ],
+)
+def test_inputs_are_pinned_tables_of_one_layer(inputs: tuple[str, ...], tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"expected (one or more tables|a table pinned)"):
+        run(None, params(tmp_path, *inputs))  # pyright: ignore[reportArgumentType]
+
+
+def test_the_help_of_the_job_needs_no_great_expectations() -> None:
+    code = (
+        "import sys, runpy; sys.argv = ['validate', '--help']\n"
+        "try: runpy.run_path('jobs/validate.py', run_name='__main__')\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "assert 'great_expectations' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--inputs" in done.stdout
