@@ -92,7 +92,8 @@ def print_result(result: Any) -> None:
 
 
 def _options(item: dataclasses.Field[Any], hint: Any) -> dict[str, Any]:
-    options: dict[str, Any] = {"help": item.metadata.get("help", " ")}
+    # argparse expands a percent sign
+    options: dict[str, Any] = {"help": item.metadata.get("help", " ").replace("%", "%%")}
     if item.default is _REQUIRED:
         options["required"] = True
     else:

@@ -33,7 +33,7 @@ class EvaluateParams:
     state: str = param("State of engineer_features, JSON: names and order of the model's inputs")
     model: str = param("Trained model, .keras file")
     seed: int = param("Seed of the trees, the bootstrap and any sampling", 1)
-    resamples: int = param("Bootstrap draws for the 95% interval of ROC AUC", 1000)
+    resamples: int = param("Bootstrap draws for the interval of ROC AUC", 1000)
     max_baseline_rows: int = param("Most training rows for a baseline; more are sampled", 1_000_000)
 
 

@@ -91,5 +91,7 @@ def once(
 
 def read_result(value: dict[str, Any]) -> StepResult:
     """Make a ``StepResult`` from its JSON value."""
-    rows = {name: Fates(**fates) for name, fates in value["rows"].items()}
-    return StepResult(**{**value, "tables": tuple(value["tables"]), "rows": rows})
+    fields: dict[str, Any] = dict(value)
+    fields["tables"] = tuple(value["tables"])
+    fields["rows"] = {name: Fates(**fates) for name, fates in value["rows"].items()}
+    return StepResult(**fields)

@@ -231,7 +231,7 @@ def _departures(name: str, by: tuple[str, ...], hours: int) -> tuple[Rolling, ..
         (f"{name}_departures", "count", "dep_delay"),
     )
     return tuple(
-        Rolling(title, how, value, by, "departed_at", "scheduled_at", hours * _HOUR)  # type: ignore[arg-type]
+        Rolling(title, how, value, by, "departed_at", "scheduled_at", hours * _HOUR)
         for title, how, value in made
     )
 

@@ -99,7 +99,7 @@ def _typed(cell: Expression, column: Column) -> Expression:
     if column.type in ("float", "double"):
         # Java also reads 1d, 2.5f and 0x1p3 as numbers
         is_java = F.right(cell, F.lit(1)).isin("d", "D", "f", "F") & ~_is_infinite(cell)
-        is_hex = F.contains(F.lower(cell), F.lit("x"))
+        is_hex = F.contains(cell, F.lit("x")) | F.contains(cell, F.lit("X"))
         return F.when(~is_java & ~is_hex, made)
     return made
 

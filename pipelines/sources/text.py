@@ -49,9 +49,11 @@ def read_records(spark: SparkSession, source: Source, files: Sequence[SourceFile
     placed = _place(spark, rows, source, files)
     if source.is_multiline:
         return placed
-    # a step of its own, or Spark parses the line again for each of its cells
+    # steps of their own, or Spark parses the line again for each use of what it gave
     quoted = placed.withColumn(_PARSED, _parse_quoted(F.col(RAW), source))
-    return quoted.withColumn(CELLS, _cells(F.col(RAW), source)).drop(_PARSED)
+    cut = quoted.withColumn(CELLS, _cells(F.col(RAW), source)).drop(_PARSED)
+    is_whole = F.size(CELLS) == len(source.columns)
+    return cut.withColumn(CELLS, F.when(is_whole, F.col(CELLS)))
 
 
 def _read_lines(spark: SparkSession, paths: list[str]) -> DataFrame:
@@ -128,8 +130,7 @@ def _cells(line: Column, source: Source) -> Column:
     parsed = F.col(_PARSED)
     quoted = F.array(*[_text(parsed.getField(column.name)) for column in source.columns])
     is_whole = parsed.isNotNull() & parsed.getField(_CORRUPT).isNull()
-    cells = F.when(F.contains(line, F.lit('"')), F.when(is_whole, quoted)).otherwise(plain)
-    return F.when(F.size(cells) == len(source.columns), cells)
+    return F.when(F.contains(line, F.lit('"')), F.when(is_whole, quoted)).otherwise(plain)
 
 
 def _text(cell: Column) -> Column:

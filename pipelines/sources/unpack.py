@@ -9,7 +9,7 @@ import stat
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO
 
 from pipelines.errors import ContractError
 from pipelines.state import file_digest, read_json, sync_folder, write_json
@@ -88,7 +88,7 @@ def _only_member(title: str, archive: Path, opened: zipfile.ZipFile) -> zipfile.
     return member
 
 
-def _copy(title: str, packed: "BinaryIO | zipfile.ZipExtFile", target: Path, size: int) -> None:
+def _copy(title: str, packed: IO[bytes], target: Path, size: int) -> None:
     scratch = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     copied = 0
     try:

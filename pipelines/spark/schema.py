@@ -1,7 +1,7 @@
 """A contract's columns as Spark types, and small frames of rows known to the driver."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -35,9 +35,10 @@ def local_frame(spark: SparkSession, rows: Sequence[tuple[Any, ...]], ddl: str) 
     Through Arrow: a list of tuples would go through Python workers whenever the frame is read.
     ``ddl`` names and types the columns, as in ``"word string, code int"``.
     """
-    schema = to_arrow_schema(t.StructType.fromDDL(ddl))
+    schema = to_arrow_schema(cast("t.StructType", t.StructType.fromDDL(ddl)))
     columns = zip(*rows, strict=True) if rows else [()] * len(schema)
-    arrays = [pa.array(list(column), field.type) for column, field in zip(columns, schema, strict=True)]
+    pairs = zip(columns, schema, strict=True)
+    arrays = [pa.array(list(column), field.type) for column, field in pairs]
     return spark.createDataFrame(pa.Table.from_arrays(arrays, schema=schema))
 
 

@@ -54,7 +54,8 @@ def spark_session(name: str) -> SparkSession:
 
 def _has_delta(spark: SparkSession) -> bool:
     """A missing extension class is only a warning in Spark's log; ask the class loader instead."""
-    java: Any = spark.sparkContext._jvm  # noqa: SLF001  pyspark has no public way to Spark's JVM
+    # pyspark has no public way to Spark's JVM
+    java: Any = spark.sparkContext._jvm  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return java.org.apache.spark.util.Utils.classIsLoadable(_SETTINGS["spark.sql.extensions"])
 
 

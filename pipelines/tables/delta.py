@@ -7,7 +7,7 @@ lock file beside the table for as long as it writes.
 
 import fcntl
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -126,7 +126,7 @@ def write_table(
 
 
 @contextmanager
-def lock_table(path: str) -> Iterator[None]:
+def lock_table(path: str) -> Generator[None]:
     """Hold the write lock of the table at ``path``; the system frees it if the process dies.
 
     Raises:

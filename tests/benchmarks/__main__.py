@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--output", default="build/benchmarks", help="data, tables and results")
     parser.add_argument("--keep", action="store_true", help="keep the tables that were written")
     said = parser.parse_args()
-    names = said.names or list(NAMES)
+    names: list[str] = said.names or [*NAMES]
     unknown = set(names) - set(NAMES)
     if unknown:
         parser.error(f"expected steps among {NAMES}; got {sorted(unknown)}")

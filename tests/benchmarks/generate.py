@@ -89,7 +89,8 @@ def generate(folder: Path, rows: int, seed: int = 1) -> Generated:
 
 def read_generated(value: dict[str, Any]) -> Generated:
     """Make ``Generated`` from its JSON value."""
-    return Generated(**(value | {"sources": tuple(value["sources"])}))
+    fields: dict[str, Any] = {**value, "sources": tuple(value["sources"])}
+    return Generated(**fields)
 
 
 def _expect(counts: _Counts, num_copies: int, folder: Path) -> Generated:

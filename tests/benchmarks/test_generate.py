@@ -1,6 +1,5 @@
 """The generator's own promises: counts that are true, times that agree, the same bytes again."""
 
-import csv
 from collections import Counter
 from dataclasses import asdict
 from datetime import datetime
@@ -28,8 +27,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Generated]:
 def _read(folder: Path, pattern: str) -> list[dict[str, str]]:
     rows: list[dict[str, str]] = []
     for path in sorted((folder / "flights").glob(pattern)):
-        with path.open(newline="") as file:
-            rows += csv.DictReader(file)
+        header, *lines = path.read_text().splitlines()
+        # not by csv: an unclosed quote is one of the faults
+        rows += [dict(zip(header.split(","), line.split(","), strict=False)) for line in lines]
     return rows
 
 
@@ -81,5 +81,5 @@ def test_ingest_finds_the_planted_faults(spark: SparkSession, tmp_path: Path) ->
 
 
 def _is_good(row: dict[str, str]) -> bool:
-    has_all = None not in row.values() and (row["time_hour"] or "").endswith("Z")
-    return has_all and row["dep_delay"] != "late" and row["flight"] != "NA" and '"' not in str(row)
+    is_whole = row.get("time_hour", "").endswith("Z") and '"' not in row["tailnum"]
+    return is_whole and row["dep_delay"] != "late" and row["flight"] != "NA"

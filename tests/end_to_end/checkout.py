@@ -31,7 +31,8 @@ class Checkout:
 
     def command(self, root: Path, *flags: str) -> list[str]:
         """Give the command line that runs the data set under ``root``."""
-        sources = [f"{name}={self.folder / 'raw' / f'{name}.csv'}" for name in ("parcels", "depots")]
+        raw = self.folder / "raw"
+        sources = [f"{name}={raw / name}.csv" for name in ("parcels", "depots")]
         run = [sys.executable, "-m", "jobs.run", "run", "parcels", "--root", str(root)]
         return [*run, "--np", "2", "--sources", *sources, *flags]
 
@@ -71,9 +72,7 @@ class Checkout:
 def make_checkout(folder: Path) -> Checkout:
     """Copy the code, add one contract, and write raw files with all that goes wrong in them."""
     for name in CODE:
-        shutil.copytree(
-            PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
-        )
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(Path(__file__).with_name("parcels.py"), folder / "schemas" / "parcels.py")
     raw = folder / "raw"
     raw.mkdir()

@@ -1,4 +1,7 @@
-"""Contract of a small data set: parcels, and the depots they leave from. Copied into schemas/ by tests."""
+"""Contract of a small data set: parcels, and the depots they leave from.
+
+Tests copy it into schemas/.
+"""
 
 from schemas.contract import Check, Column, DatasetSpec, HashSplit, Label, Source
 from schemas.encode import Hashed, Impute, Join, Numeric, Vocabulary

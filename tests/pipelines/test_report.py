@@ -11,6 +11,7 @@ import pytest
 from pipelines import report
 from pipelines.errors import ParameterError
 from pipelines.report import ReportParams
+from schemas.catalog import dataset
 from tests.pipelines.reporting.example_run import write_example
 
 
@@ -50,7 +51,7 @@ def test_the_browser_shows_a_whole_run(page: Path, tmp_path: Path) -> None:
     text = _text(document)
     for expected in (
         "Complete, with failures",
-        "Will this flight arrive 15 minutes late",
+        dataset("flights").question,
         "Gradient-boosted trees win",
         "champion flights version 3",
         "ingest flights 336,776 336,767 0 9 0 ok",

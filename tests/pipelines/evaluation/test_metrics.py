@@ -101,3 +101,8 @@ def test_the_interval_depends_on_the_seed_only() -> None:
     first = metrics.roc_auc_interval(label, score, 1, 20)
     assert metrics.roc_auc_interval(label, score, 1, 20) == first
     assert metrics.roc_auc_interval(label, score, 2, 20) != first
+
+
+def test_the_interval_counts_ties_as_half() -> None:
+    label, score = _large()
+    assert metrics.roc_auc_interval(label, np.full(score.size, 0.3), 1, 5) == (0.5, 0.5)

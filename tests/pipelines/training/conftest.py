@@ -1,7 +1,6 @@
 """One table, and one start of two ranks, for all tests of the room."""
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> str:
 def two_ranks(table: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     script = Path(__file__).parent / "scenarios.py"
     folder = tmp_path_factory.mktemp("two-ranks")
-    os.environ["PYTHONPATH"] = str(ROOT)
-    printed = launch([sys.executable, str(script), table, str(folder)], 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        printed = launch([sys.executable, str(script), table, str(folder)], 2)
     return json.loads(printed.splitlines()[-1]) | {"folder": folder}

@@ -1,6 +1,8 @@
 """One row per key: the latest, with duplicates and older versions told apart."""
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -12,7 +14,7 @@ _SCHEMA = "ride string, fare int, updated int, _source_file string, _source_posi
 _LINEAGE = ("_source_file", "_source_position")
 
 
-def _frame(spark: SparkSession, rows: list[tuple[object, ...]]) -> DataFrame:
+def _frame(spark: SparkSession, rows: Sequence[tuple[Any, ...]]) -> DataFrame:
     return spark.createDataFrame(rows, _SCHEMA)
 
 

@@ -2,6 +2,8 @@
 
 import math
 import zlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from schemas.contract import ContractError
 from schemas.encode import Bucketed, Cyclic, Encode, Hashed, Numeric, Vocabulary
 
 _SCHEMA = "id int, x double, word string, hour int"
-_ROWS: list[tuple[object, ...]] = [
+_ROWS: Sequence[tuple[Any, ...]] = [
     (1, 1.0, "b", 0),
     (2, 2.0, "a", 6),
     (3, 3.0, "b", 12),
@@ -22,11 +24,11 @@ _ROWS: list[tuple[object, ...]] = [
 ]
 
 
-def _frame(spark: SparkSession, rows: list[tuple[object, ...]] = _ROWS) -> DataFrame:
+def _frame(spark: SparkSession, rows: Sequence[tuple[Any, ...]] = _ROWS) -> DataFrame:
     return spark.createDataFrame(rows, _SCHEMA)
 
 
-def _encoded(spark: SparkSession, *items: Encode) -> dict[str, list[object]]:
+def _encoded(spark: SparkSession, *items: Encode) -> dict[str, list[Any]]:
     df = _frame(spark)
     state = fit_encode(df, items, ["id"])
     rows = encode(df, items, state, spark).orderBy("id").collect()
@@ -67,7 +69,7 @@ def test_words_are_ranked_by_count_and_the_unknown_is_zero(spark: SparkSession) 
 def test_a_word_that_training_never_saw_is_out_of_vocabulary(spark: SparkSession) -> None:
     state = fit_encode(_frame(spark), [Vocabulary("word")], ["id"])
     new = _frame(spark, [(1, 1.0, "zebra", 0)])
-    assert encode(new, [Vocabulary("word")], state, spark).first().word_code == 0
+    assert encode(new, [Vocabulary("word")], state, spark).collect()[0].word_code == 0
     assert state.columns([Vocabulary("word")])[0].size == 4
 
 

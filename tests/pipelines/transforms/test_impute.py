@@ -1,5 +1,8 @@
 """Each way to fill a null, against NumPy and by hand."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -11,18 +14,18 @@ from schemas.encode import Impute
 _SCHEMA = "id int, shop string, at long, x double, n int, word string"
 
 
-def _frame(spark: SparkSession, rows: list[tuple[object, ...]]) -> DataFrame:
+def _frame(spark: SparkSession, rows: Sequence[tuple[Any, ...]]) -> DataFrame:
     df = spark.createDataFrame(rows, _SCHEMA)
     return df.withColumn("time", df["at"].cast("timestamp"))
 
 
-def _filled(spark: SparkSession, rows: list[tuple[object, ...]], item: Impute) -> dict[int, object]:
+def _filled(spark: SparkSession, rows: Sequence[tuple[Any, ...]], item: Impute) -> dict[int, Any]:
     df = _frame(spark, rows)
     made = impute(df, fit_impute(df, [item], ["id"]), "time", spark)
     return {row.id: row[item.column] for row in made.collect()}
 
 
-_ROWS: list[tuple[object, ...]] = [
+_ROWS: Sequence[tuple[Any, ...]] = [
     (1, "a", 10, 1.0, 1, "red"),
     (2, "a", 20, None, None, None),
     (3, "a", 40, 4.0, 2, "blue"),
@@ -52,13 +55,13 @@ METHODS = [
 
 @pytest.mark.parametrize(("item", "expected"), METHODS)
 def test_nulls_are_filled_and_nothing_else_changes(
-    spark: SparkSession, item: Impute, expected: dict[int, object]
+    spark: SparkSession, item: Impute, expected: dict[int, Any]
 ) -> None:
     found = _filled(spark, _ROWS, item)
     place = {"x": 3, "n": 4, "word": 5}[item.column]
     for row in _ROWS:
         if row[place] is not None:
-            assert found[row[0]] == row[place]  # type: ignore[index]
+            assert found[row[0]] == row[place]
     for number, value in expected.items():
         assert found[number] == (value if value is None else pytest.approx(value))
 

@@ -59,7 +59,7 @@ def test_a_null_reading_is_a_reading(spark: SparkSession) -> None:
     weather = _weather(
         spark, [("JFK", "2013-01-01 10:00:00", 1.0), ("JFK", "2013-01-01 11:00:00", None)]
     )
-    assert join(rides, weather, _AS_OF).first().temp_then is None
+    assert join(rides, weather, _AS_OF).collect()[0].temp_then is None
 
 
 def test_rows_are_neither_lost_nor_doubled(spark: SparkSession) -> None:

@@ -1,6 +1,8 @@
 """Aggregates over the past only, never the row itself, against a plain loop over all pairs."""
 
 import random
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -12,7 +14,7 @@ from schemas.encode import Rolling
 _HOUR = 3600
 
 
-def _frame(spark: SparkSession, rows: list[tuple[object, ...]]) -> DataFrame:
+def _frame(spark: SparkSession, rows: Sequence[tuple[Any, ...]]) -> DataFrame:
     schema = "id int, origin string, carrier string, asked long, left long, delay double"
     df = spark.createDataFrame(rows, schema)
     return df.withColumns(
@@ -23,8 +25,10 @@ def _frame(spark: SparkSession, rows: list[tuple[object, ...]]) -> DataFrame:
     )
 
 
-def _rolling(name: str, aggregate: str, by: tuple[str, ...], window_s: int) -> Rolling:
-    return Rolling(name, aggregate, "delay", by, "left_at", "asked_at", window_s)  # type: ignore[arg-type]
+def _rolling(
+    name: str, aggregate: Literal["mean", "sum", "count"], by: tuple[str, ...], window_s: int
+) -> Rolling:
+    return Rolling(name, aggregate, "delay", by, "left_at", "asked_at", window_s)
 
 
 def test_only_events_before_the_question_and_within_the_window_count(spark: SparkSession) -> None:
@@ -81,7 +85,7 @@ def test_rows_of_unknown_key_have_no_common_past(spark: SparkSession) -> None:
 
 def test_it_agrees_with_a_loop_over_all_pairs(spark: SparkSession) -> None:
     draw = random.Random(3)
-    rows: list[tuple[object, ...]] = []
+    rows: list[tuple[Any, ...]] = []
     for number in range(400):
         asked = draw.randrange(0, 40_000, 60)
         delay = draw.choice([None, *range(-10, 60)])
@@ -104,14 +108,14 @@ def test_it_agrees_with_a_loop_over_all_pairs(spark: SparkSession) -> None:
                 (other[5], other[2])
                 for other in rows
                 if other[0] != number and other[1] == origin is not None and other[4] is not None
-                and asked - window <= other[4] < asked  # type: ignore[operator]
+                and asked - window <= other[4] < asked
             ]
             for window in (_HOUR, 2 * _HOUR, 3 * _HOUR)
         }  # fmt: skip
         hour = [delay for delay, _ in past[_HOUR]]
-        expected = sum(hour) / len(hour) if hour else None  # type: ignore[arg-type]
+        expected = sum(hour) / len(hour) if hour else None
         assert found[number].mean_1h == pytest.approx(expected)
-        assert found[number].sum_3h == pytest.approx(sum(d for d, _ in past[3 * _HOUR]))  # type: ignore[misc]
+        assert found[number].sum_3h == pytest.approx(sum(d for d, _ in past[3 * _HOUR]))
         assert found[number].n_2h == sum(other == carrier for _, other in past[2 * _HOUR])
 
 
