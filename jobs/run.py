@@ -229,7 +229,10 @@ def _report(layout: Layout, record: _Record) -> str:
 def _summary(journey: Journey, report: str) -> dict[str, Any]:
     summary: dict[str, Any] = {"dataset": journey.spec.name, "report": report}
     if "evaluate" in journey.results:
-        summary["metrics"] = journey.results["evaluate"].details.get("test", {})
+        details = journey.results["evaluate"].details
+        summary["verdict"] = details["verdict"]
+        summary["metrics"] = details["models"]["network"]
+        _say(details["verdict"])
     if "register" in journey.results:
         summary["model"] = journey.results["register"].details
     summary["tables"] = {name: result.tables for name, result in journey.results.items()}
