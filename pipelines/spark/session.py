@@ -27,6 +27,9 @@ _SETTINGS = {
     # a reader of live files can't see rows deleted by vectors: never make them
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     "spark.sql.shuffle.partitions": "4",
+    # HotSpot compiles no method over 8000 bytes of bytecode: beyond that, Spark's fused stages run
+    # interpreted, many times slower than its operators one by one
+    "spark.sql.codegen.hugeMethodLimit": "8000",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
 }

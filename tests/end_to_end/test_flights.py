@@ -100,14 +100,15 @@ def test_rolling_features_agree_with_a_loop_over_the_raw_file(
     late = flights[["origin", "departed", "dep_delay"]].dropna()
     table = _features(root, ["time_hour", "carrier", "flight", "origin_1h_late_share_num"])
     wanted = flights.sample(150, random_state=1).set_index(["time_hour", "carrier", "flight"])
-    found = table.set_index(["time_hour", "carrier", "flight"])["origin_1h_late_share_num"]
+    keys = zip(table.time_hour, table.carrier, table.flight, strict=True)
+    found = dict(zip(keys, table.origin_1h_late_share_num, strict=True))
     scale = state["encode"]["scales"]["origin_1h_late_share_num"]
     fill = next(f for f in state["fills"] if f["column"] == "origin_1h_late_share")["value"]
     compared = 0
     for key, row in wanted.iterrows():
-        if key not in found.index:
+        if key not in found:
             continue
-        past = late[
+        past: pd.DataFrame = late.loc[
             (late.origin == row.origin)
             & (late.departed < row.scheduled)
             & (late.departed >= row.scheduled - 3600)
