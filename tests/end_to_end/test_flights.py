@@ -101,7 +101,7 @@ def test_rolling_features_agree_with_a_loop_over_the_raw_file(
     table = _features(root, ["time_hour", "carrier", "flight", "origin_1h_late_share_num"])
     wanted = flights.sample(150, random_state=1).set_index(["time_hour", "carrier", "flight"])
     keys = zip(table.time_hour, table.carrier, table.flight, strict=True)
-    found = dict(zip(keys, table.origin_1h_late_share_num, strict=True))
+    found: dict[Any, float] = dict(zip(keys, table.origin_1h_late_share_num, strict=True))
     scale = state["encode"]["scales"]["origin_1h_late_share_num"]
     fill = next(f for f in state["fills"] if f["column"] == "origin_1h_late_share")["value"]
     compared = 0
