@@ -94,7 +94,7 @@ def test_killed_anywhere_and_run_again_it_leaves_the_tables_of_an_undisturbed_ru
     # during a Delta write of a later table
     checkout.kill_when(root, lambda: has("features/parcels/split=*/*.parquet"))
     # during training: after the first checkpoint
-    checkout.kill_when(root, lambda: has("trainings/*/last*"))
+    checkout.kill_when(root, lambda: has("trainings/*/checkpoints/*.json"))
     assert not has("steps/train-*.json")
     done = checkout.run(root)
     assert done.returncode == 0, done.stderr
