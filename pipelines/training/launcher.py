@@ -26,6 +26,7 @@ from pipelines.errors import TrainingError
 
 LOOPBACK = "127.0.0.1"
 _POLL_S = 0.05
+_SETTLE_S = 1.0
 _GRACE_S = 3.0
 _LAST_LINES = 12
 _ERROR_LINE = re.compile(r"^error: (.*)$", re.MULTILINE)
@@ -148,7 +149,9 @@ def _wait(ranks: Sequence[_Rank]) -> _Rank | None:
         codes = [rank.process.poll() for rank in ranks]
         failed = [rank for rank, code in zip(ranks, codes, strict=True) if code]
         if failed:
-            # one that was killed ended first: the others only noticed
+            # one that was killed ended first, though another may be seen first: let all have ended
+            time.sleep(_SETTLE_S)
+            failed = [rank for rank in ranks if rank.process.poll()]
             return min(failed, key=lambda rank: rank.process.returncode)
         if all(code == 0 for code in codes):
             return None
