@@ -15,9 +15,9 @@ from pyspark.sql import functions as F
 from pipelines.cli import param
 from pipelines.layout import Layout
 from pipelines.state import write_json
-from pipelines.step import StepKey, StepResult, once, step_key
+from pipelines.step import FATE, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import count_rows, is_written, read_table
-from pipelines.tables.ledger import FATE, check_fates, write_kept
+from pipelines.tables.ledger import check_fates, write_kept
 from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.encode import encode, fit_encode
 from pipelines.transforms.impute import fit_impute, impute

@@ -19,9 +19,10 @@ from pipelines.errors import ContractError, LedgerError, TableError
 from pipelines.layout import Layout
 from pipelines.sources.inspect_files import SourceFile, inspect_files
 from pipelines.sources.locate import locate, read_places
-from pipelines.sources.parse import BLANK, FATE, QUARANTINED, explain_quarantined, parse_records
+from pipelines.sources.parse import BLANK, QUARANTINED, explain_quarantined, parse_records
 from pipelines.sources.text import CELLS, RAW, read_records
-from pipelines.step import Fates, StepKey, StepResult, once, step_key
+from pipelines.spark.schema import local_frame
+from pipelines.step import FATE, Fates, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import commit_info, has_version, lock_table, versions
 from pipelines.tables.ledger import check_fates, write_kept
 from pipelines.tables.version import TableVersion, parse_version
@@ -190,7 +191,7 @@ def _write_quarantine(
     spark: SparkSession, checked: Sequence[_Checked], name: str, key: StepKey
 ) -> TableVersion:
     """Replace the quarantined rows of this data set and stage; those of other stages stay."""
-    rows = spark.createDataFrame([], _QUARANTINE)
+    rows = local_frame(spark, [], _QUARANTINE)
     for item in checked:
         rows = rows.unionByName(
             item.malformed.withColumns(

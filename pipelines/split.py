@@ -7,9 +7,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pipelines.cli import param
 from pipelines.errors import ContractError
 from pipelines.layout import Layout
-from pipelines.step import StepKey, StepResult, once, step_key
+from pipelines.step import FATE, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import count_rows, is_written, read_table
-from pipelines.tables.ledger import FATE, check_fates, write_kept
+from pipelines.tables.ledger import check_fates, write_kept
 from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.split import OUTSIDE_SPLIT, add_derived, add_label, mark_split
 from schemas.catalog import dataset

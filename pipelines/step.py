@@ -14,6 +14,9 @@ from typing import Any
 from pipelines.layout import Layout
 from pipelines.state import code_fingerprint, fingerprint, read_json, write_json
 
+# the column in which rows carry their fate until they are written
+FATE = "_fate"
+
 
 @dataclass(frozen=True, slots=True)
 class Fates:

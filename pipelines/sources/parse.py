@@ -13,9 +13,9 @@ from pyspark.sql import functions as F
 
 from pipelines.sources.inspect_files import MAX_LINE_BYTES
 from pipelines.sources.text import CELLS, FILE, POSITION, RAW
+from pipelines.step import FATE
 from schemas.contract import Column, Source
 
-FATE = "_fate"
 KEPT = "kept"
 BLANK = "filtered:blank"
 QUARANTINED = "quarantined:"

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from pipelines.errors import LedgerError
 from pipelines.sources.inspect_files import MAX_LINE_BYTES, SourceFile
+from pipelines.spark.schema import local_frame
 from schemas.contract import Source
 from schemas.derive import LINEAGE_NAMES
 
@@ -95,7 +96,7 @@ def _place(
         seen[name] = before + row["n"]
     _check_counts(source, files, seen)
     schema = f"{_CODE} string, {_BLOCK} long, {FILE} string, {_SHIFT} long"
-    known = F.broadcast(spark.createDataFrame(shifts, schema))
+    known = F.broadcast(local_frame(spark, shifts, schema))
     placed = rows.join(known, on=[_CODE, _BLOCK], how="inner")
     placed = placed.withColumn(POSITION, F.col(_ID) + F.col(_SHIFT))
     return placed.where(F.col(POSITION) != _HEADER_POSITION).drop(_CODE, _BLOCK, _ID, _SHIFT)

@@ -11,11 +11,10 @@ from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
 from pipelines.errors import LedgerError
-from pipelines.step import Fates
+from pipelines.step import FATE, Fates
 from pipelines.tables.delta import count_rows, write_table
 from pipelines.tables.version import TableVersion
 
-FATE = "_fate"
 KEPT = "kept"
 _READ = "read"
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from pipelines.step import FATE
 from schemas.contract import ContractError
 
 _HASH = "_content_hash"
 _RANK = "_version_rank"
 _COPY = "_copy_rank"
-_FATE = "_fate"
 OLDER_VERSION = "filtered:older_version"
 DUPLICATE = "duplicate"
 
@@ -50,7 +50,7 @@ def mark_duplicates(
     fate = (
         F.when(F.col(_RANK) == 1, "kept").when(F.col(_COPY) > 1, DUPLICATE).otherwise(OLDER_VERSION)
     )
-    return ranked.withColumn(_FATE, fate).drop(_HASH, _RANK, _COPY)
+    return ranked.withColumn(FATE, fate).drop(_HASH, _RANK, _COPY)
 
 
 def deduplicate(
@@ -58,4 +58,4 @@ def deduplicate(
 ) -> DataFrame:
     """Keep the latest row of each primary key; see ``mark_duplicates``."""
     marked = mark_duplicates(df, primary_key, version_by, lineage)
-    return marked.where(F.col(_FATE) == "kept").drop(_FATE)
+    return marked.where(F.col(FATE) == "kept").drop(FATE)

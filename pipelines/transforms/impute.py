@@ -19,6 +19,7 @@ from schemas.encode import Impute
 INDICATOR = "_was_missing"
 _DIGITS = 10
 _MAX_GROUPS = 100_000
+_MEDIANS = ("median", "group_median")
 _ALONG_TIME = ("interpolate", "forward_fill")
 
 
@@ -44,10 +45,13 @@ def fit_impute(train: DataFrame, imputes: Sequence[Impute], key: Sequence[str]) 
         ContractError: A column is missing, or has no value to learn from.
     """
     _check_columns(train, imputes)
-    scalars = _fit_scalars(train, imputes, key)
+    # one count and one sample serve all medians
+    has_median = any(item.method in _MEDIANS for item in imputes)
+    sample = bounded_sample(train, key) if has_median else train
+    scalars = _fit_scalars(train, imputes, sample)
     fills: list[Fill] = []
     for item in imputes:
-        groups = _fit_groups(train, item, key) if item.method == "group_median" else ()
+        groups = _fit_groups(sample, item) if item.method == "group_median" else ()
         value = scalars.get(item.column, item.value)
         if value is None and item.method not in _ALONG_TIME:
             raise ContractError(
@@ -102,15 +106,14 @@ def _check_columns(train: DataFrame, imputes: Sequence[Impute]) -> None:
 
 
 def _fit_scalars(
-    train: DataFrame, imputes: Sequence[Impute], key: Sequence[str]
+    train: DataFrame, imputes: Sequence[Impute], sample: DataFrame
 ) -> dict[str, float | str]:
     means = [item.column for item in imputes if item.method == "mean"]
-    medians = [item.column for item in imputes if item.method in ("median", "group_median")]
+    medians = [item.column for item in imputes if item.method in _MEDIANS]
     found: dict[str, Any] = {}
     if means:
         found |= train.select([F.avg(name).alias(name) for name in means]).first().asDict()  # type: ignore[union-attr]
     if medians:
-        sample = bounded_sample(train, key)
         row = sample.select([F.median(name).alias(name) for name in medians]).first()
         found |= row.asDict()  # type: ignore[union-attr]
     kinds = dict(train.dtypes)
@@ -135,8 +138,8 @@ def _mode(train: DataFrame, column: str) -> Any:
     return first[0] if first else None
 
 
-def _fit_groups(train: DataFrame, item: Impute, key: Sequence[str]) -> tuple[tuple[Any, ...], ...]:
-    known = bounded_sample(train, key).where(F.col(item.column).isNotNull())
+def _fit_groups(sample: DataFrame, item: Impute) -> tuple[tuple[Any, ...], ...]:
+    known = sample.where(F.col(item.column).isNotNull())
     medians = known.groupBy(*item.by).agg(F.median(item.column).alias("_median"))
     rows = medians.orderBy(*item.by).limit(_MAX_GROUPS + 1).collect()
     if len(rows) > _MAX_GROUPS:
@@ -144,7 +147,7 @@ def _fit_groups(train: DataFrame, item: Impute, key: Sequence[str]) -> tuple[tup
             f"impute {item.column} by {item.by}: expected at most {_MAX_GROUPS} groups; got more. "
             "Group by a coarser column"
         )
-    kind = dict(train.dtypes)[item.column]
+    kind = dict(sample.dtypes)[item.column]
     return tuple((*row[:-1], _rounded(row[-1], kind)) for row in rows)
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from pipelines.step import FATE
 from schemas.contract import (
     SPLIT_COLUMN,
     SPLITS,
@@ -20,7 +21,6 @@ from schemas.contract import (
     TimeSplit,
 )
 
-_FATE = "_fate"
 OUTSIDE_SPLIT = "filtered:outside_split"
 _TOLERANCE = 1e-9
 _HASH_RANGE = 2.0**32
@@ -49,7 +49,7 @@ def mark_split(df: DataFrame, split: TimeSplit | HashSplit) -> DataFrame:
     assigned = _by_time(split) if isinstance(split, TimeSplit) else _by_hash(split)
     marked = df.withColumn(SPLIT_COLUMN, assigned)
     fate = F.when(F.col(SPLIT_COLUMN).isNull(), OUTSIDE_SPLIT).otherwise("kept")
-    return marked.withColumn(_FATE, fate)
+    return marked.withColumn(FATE, fate)
 
 
 def _by_time(split: TimeSplit) -> Column:

@@ -31,6 +31,18 @@ def _rolling(
     return Rolling(name, aggregate, "delay", by, "left_at", "asked_at", window_s)
 
 
+def _mean_and_count(
+    spark: SparkSession, rows: Sequence[tuple[Any, ...]]
+) -> dict[int, tuple[float | None, float]]:
+    """Mean and count of the hour before at the same origin, by row."""
+    items = (
+        _rolling("mean", "mean", ("origin",), _HOUR),
+        _rolling("n", "count", ("origin",), _HOUR),
+    )
+    answered = roll(_frame(spark, rows), items, ["id"]).collect()
+    return {row.id: (row["mean"], row["n"]) for row in answered}
+
+
 def test_only_events_before_the_question_and_within_the_window_count(spark: SparkSession) -> None:
     rows = [
         (1, "JFK", "AA", 1000, 1500, 5.0),
@@ -41,14 +53,7 @@ def test_only_events_before_the_question_and_within_the_window_count(spark: Spar
         (6, "LGA", "AA", 1501, 9000, 1.0),  # elsewhere
         (7, "JFK", "AA", 9001, None, None),  # never left: an asker, no event; sees 3, 4 and 5
     ]
-    items = (
-        _rolling("mean", "mean", ("origin",), _HOUR),
-        _rolling("n", "count", ("origin",), _HOUR),
-    )
-    found = {
-        row.id: (row["mean"], row["n"])
-        for row in roll(_frame(spark, rows), items, ["id"]).collect()
-    }
+    found = _mean_and_count(spark, rows)
     assert found == {
         1: (None, 0.0),
         2: (None, 0.0),
@@ -62,25 +67,13 @@ def test_only_events_before_the_question_and_within_the_window_count(spark: Spar
 
 def test_a_row_that_left_early_does_not_see_its_own_answer(spark: SparkSession) -> None:
     rows = [(1, "JFK", "AA", 1000, 700, -5.0), (2, "JFK", "AA", 1000, 800, -3.0)]
-    items = (
-        _rolling("mean", "mean", ("origin",), _HOUR),
-        _rolling("n", "count", ("origin",), _HOUR),
-    )
-    found = {
-        row.id: (row["mean"], row["n"])
-        for row in roll(_frame(spark, rows), items, ["id"]).collect()
-    }
+    found = _mean_and_count(spark, rows)
     assert found == {1: (-3.0, 1.0), 2: (-5.0, 1.0)}
 
 
 def test_rows_of_unknown_key_have_no_common_past(spark: SparkSession) -> None:
     rows = [(1, None, "AA", 1000, 700, -5.0), (2, None, "AA", 1000, 800, -3.0)]
-    items = (
-        _rolling("mean", "mean", ("origin",), _HOUR),
-        _rolling("n", "count", ("origin",), _HOUR),
-    )
-    found = roll(_frame(spark, rows), items, ["id"]).collect()
-    assert [(row["mean"], row["n"]) for row in found] == [(None, 0.0)] * 2
+    assert _mean_and_count(spark, rows) == {1: (None, 0.0), 2: (None, 0.0)}
 
 
 def test_it_agrees_with_a_loop_over_all_pairs(spark: SparkSession) -> None:
