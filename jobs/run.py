@@ -11,7 +11,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from jobs.steps import STEP_NAMES, STEPS, Journey, Step, position, validate
@@ -145,6 +147,8 @@ class _Record:
 def _spark() -> Any:
     from pipelines.spark.session import spark_session
 
+    # Great Expectations takes seconds to import; Spark's start is mostly waiting
+    Thread(target=import_module, args=("pipelines.quality.runner",), daemon=True).start()
     return spark_session("run")
 
 

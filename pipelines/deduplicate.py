@@ -6,6 +6,7 @@ from pyspark.sql import SparkSession
 
 from pipelines.cli import param
 from pipelines.layout import Layout
+from pipelines.spark.concurrent import map_tables
 from pipelines.step import Fates, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import count_rows, is_written, read_table
 from pipelines.tables.ledger import check_fates, write_kept
@@ -32,12 +33,14 @@ def run(spark: SparkSession, params: DeduplicateParams) -> StepResult:
     key = step_key("deduplicate", Layout(params.root, spec.name), spec.fingerprint(), params)
 
     def make() -> StepResult:
-        tables: list[str] = []
-        rows: dict[str, Fates] = {}
-        for source in spec.sources:
-            table, rows[source.name] = _deduplicate(spark, source, inputs[source.name], key)
-            tables.append(str(table))
-        return StepResult(key.step, spec.name, key.fingerprint, tuple(tables), rows)
+        written = map_tables(
+            lambda source: _deduplicate(spark, source, inputs[source.name], key), spec.sources
+        )
+        tables = tuple(str(table) for table, _ in written)
+        rows = {
+            source.name: fates for source, (_, fates) in zip(spec.sources, written, strict=True)
+        }
+        return StepResult(key.step, spec.name, key.fingerprint, tables, rows)
 
     return once(key, make, is_written)
 

@@ -67,7 +67,7 @@ def _widen(spark: SparkSession, spec: DatasetSpec, inputs: dict[str, TableVersio
     for how in spec.joins:
         rows = join(rows, read_table(spark, inputs[how.source]), how)
     rows = add_derived(rows, late_derived(spec))
-    return roll(rows, spec.rollings, spec.main.primary_key)
+    return roll(rows, spec.rollings, spec.main.primary_key, count_rows(inputs[spec.main.name]))
 
 
 def _make_features(
@@ -84,7 +84,9 @@ def _make_features(
     filled = impute(wide, fills, spec.main.time, spark)
     state = fit_encode(impute(train, fills, spec.main.time, spark), spec.encodes, primary_key)
     columns = [column.name for column in table_spec(spec, "features", spec.main.name).columns]
-    encoded = encode(filled, spec.encodes, state, spark)
+    made = {feature.name for feature in state.columns(spec.encodes)}
+    kept = tuple(name for name in columns if name not in made)
+    encoded = encode(filled, spec.encodes, state, kept)
     num_rows = count_rows(main)
     ordered = _order(_mark(encoded, label), spec, num_rows, params.rows_per_file)
     target = key.layout.table("features", spec.main.name)
@@ -99,7 +101,7 @@ def _make_features(
     check_fates(str(table), fates, num_input=num_rows)
     features = [asdict(feature) for feature in state.columns(spec.encodes)]
     path = key.layout.states / f"{key.step}-{key.fingerprint}.json"
-    kept: dict[str, Any] = {
+    record: dict[str, Any] = {
         "dataset": spec.name,
         "fingerprint": key.fingerprint,
         "contract": spec.fingerprint(),
@@ -110,7 +112,7 @@ def _make_features(
         "fills": [asdict(fill) for fill in fills],
         "encode": asdict(state),
     }
-    write_json(path, kept)
+    write_json(path, record)
     return StepResult(
         key.step, spec.name, key.fingerprint, (str(table),), {spec.main.name: fates},
         {"state": str(path)}, {"num_features": len(features)},

@@ -9,11 +9,12 @@ from pyspark.sql import functions as F
 
 from pipelines.cli import param
 from pipelines.layout import Layout
+from pipelines.spark.concurrent import map_tables
 from pipelines.state import write_json
 from pipelines.step import Fates, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import count_rows, is_written, read_table
 from pipelines.tables.ledger import check_fates, write_all
-from pipelines.tables.version import parse_versions
+from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.impute import Fill, fit_impute, impute
 from schemas.catalog import dataset
 from schemas.contract import SPLIT_COLUMN, DatasetSpec, Source
@@ -39,24 +40,28 @@ def run(spark: SparkSession, params: ImputeParams) -> StepResult:
     key = step_key("impute", Layout(params.root, spec.name), spec.fingerprint(), params)
 
     def make() -> StepResult:
-        tables: list[str] = []
-        rows: dict[str, Fates] = {}
-        state: dict[str, Any] = {}
-        for name in names:
-            source = spec.source(name)
-            filled, fills = _fill(spark, read_table(spark, inputs[name]), source, spec)
-            wanted = [column.name for column in table_spec(spec, "imputed", name).columns]
-            target = key.layout.table("imputed", name)
-            table, rows[name] = write_all(filled.select(*wanted), target, key.fingerprint)
-            check_fates(str(table), rows[name], num_input=count_rows(inputs[name]))
-            tables.append(str(table))
-            state[name] = [asdict(fill) for fill in fills]
+        made = map_tables(lambda name: _impute(spark, spec, name, inputs[name], key), names)
+        tables = tuple(str(table) for table, _, _ in made)
+        rows = {name: fates for name, (_, fates, _) in zip(names, made, strict=True)}
+        state = {
+            name: [asdict(fill) for fill in fills]
+            for name, (_, _, fills) in zip(names, made, strict=True)
+        }
         path = _write_state(key, {"inputs": params.inputs, "fills": state})
-        return StepResult(
-            key.step, spec.name, key.fingerprint, tuple(tables), rows, {"state": str(path)}
-        )
+        return StepResult(key.step, spec.name, key.fingerprint, tables, rows, {"state": str(path)})
 
     return once(key, make, is_written)
+
+
+def _impute(
+    spark: SparkSession, spec: DatasetSpec, name: str, table: TableVersion, key: StepKey
+) -> tuple[TableVersion, Fates, tuple[Fill, ...]]:
+    filled, fills = _fill(spark, read_table(spark, table), spec.source(name), spec)
+    wanted = [column.name for column in table_spec(spec, "imputed", name).columns]
+    target = key.layout.table("imputed", name)
+    written, fates = write_all(filled.select(*wanted), target, key.fingerprint)
+    check_fates(str(written), fates, num_input=count_rows(table))
+    return written, fates, fills
 
 
 def _fill(

@@ -1,8 +1,8 @@
 """Read every source of a data set into raw tables; set malformed rows aside with their reasons.
 
-All files of all sources are found, inspected and parsed once before the first table is written: a
-source that breaks its contract leaves everything as it was. That first pass keeps only the
-malformed rows, in a scratch folder; the second writes the good ones.
+All files of all sources are found, inspected and parsed before the first table is written: a source
+that breaks its contract leaves everything as it was. Text is parsed once, into a scratch folder of
+Parquet files; the tables are written from there.
 """
 
 import shutil
@@ -19,8 +19,16 @@ from pipelines.errors import ContractError, LedgerError, TableError
 from pipelines.layout import Layout
 from pipelines.sources.inspect_files import SourceFile, inspect_files
 from pipelines.sources.locate import locate, read_places
-from pipelines.sources.parse import BLANK, QUARANTINED, explain_quarantined, parse_records
-from pipelines.sources.text import CELLS, RAW, read_records
+from pipelines.sources.parse import (
+    BLANK,
+    QUARANTINED,
+    REASON,
+    explain,
+    parse_records,
+    quarantined,
+)
+from pipelines.sources.text import read_records
+from pipelines.spark.concurrent import map_tables
 from pipelines.spark.schema import local_frame
 from pipelines.step import FATE, Fates, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import commit_info, has_version, lock_table, versions
@@ -49,11 +57,11 @@ class IngestParams:
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """One source after the first pass: its marked rows, its malformed ones, and what to expect."""
+    """One source after parsing: its rows with their fates, its malformed ones, what to expect."""
 
     source: Source
     files: tuple[SourceFile, ...]
-    marked: DataFrame
+    parsed: DataFrame
     malformed: DataFrame
     num_malformed: int
     fates: tuple[str, ...]
@@ -87,15 +95,11 @@ def _ingest(
 ) -> StepResult:
     scratch = key.layout.landing / f".{STEP}-{key.fingerprint}"
     try:
-        checked = [
-            _check(spark, spec, source, files[source.name], scratch / source.name)
-            for source in spec.sources
-        ]
-        tables: list[TableVersion] = []
-        rows: dict[str, Fates] = {}
-        for item in checked:
-            table, rows[item.source.name] = _write(item, key)
-            tables.append(table)
+        checked = map_tables(
+            lambda source: _check(spark, spec, source, files[source.name], scratch / source.name),
+            spec.sources,
+        )
+        written = map_tables(lambda item: _write(item, key), checked)
         quarantine = _write_quarantine(spark, checked, spec.name, key)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -103,7 +107,8 @@ def _ingest(
         "quarantine": str(quarantine),
         "files": {name: [asdict(file) for file in some] for name, some in files.items()},
     }
-    pinned = tuple(str(table) for table in tables)
+    pinned = tuple(str(table) for table, _ in written)
+    rows = {item.source.name: fates for item, (_, fates) in zip(checked, written, strict=True)}
     return StepResult(STEP, spec.name, key.fingerprint, pinned, rows, details=details)
 
 
@@ -120,8 +125,9 @@ def _check(
     observed = marked.observe(
         observation, F.count_if(is_kept).alias("kept"), F.count_if(is_blank).alias("blank")
     )
-    explain_quarantined(observed, source).write.mode("overwrite").parquet(str(scratch))
-    malformed = spark.read.parquet(str(scratch))
+    explain(observed, source).write.mode("overwrite").parquet(str(scratch))
+    parsed = spark.read.parquet(str(scratch))
+    malformed = quarantined(parsed)
     counts = malformed.groupBy("source_file", "rule").count().collect()
     num_malformed: dict[str, int] = {}
     for row in counts:
@@ -137,7 +143,7 @@ def _check(
             "nothing was written"
         )
     rules = sorted({QUARANTINED + row["rule"] for row in counts})
-    return _Checked(source, files, marked, malformed, sum(num_malformed.values()), (BLANK, *rules))
+    return _Checked(source, files, parsed, malformed, sum(num_malformed.values()), (BLANK, *rules))
 
 
 def _check_share(
@@ -175,8 +181,7 @@ def _first_reasons(malformed: DataFrame) -> str:
 
 def _write(item: _Checked, key: StepKey) -> tuple[TableVersion, Fates]:
     path = key.layout.table("raw", item.source.name)
-    marked = item.marked.drop(RAW, CELLS)
-    table, fates = write_kept(marked, path, key.fingerprint, item.fates)
+    table, fates = write_kept(item.parsed.drop(REASON), path, key.fingerprint, item.fates)
     num_skipped = sum(file.num_skipped for file in item.files)
     if num_skipped:
         # empty lines between records of several lines: Spark's reader passes over them

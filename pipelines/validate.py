@@ -15,6 +15,7 @@ from pipelines.cli import param
 from pipelines.errors import DataQualityError, ParameterError
 from pipelines.layout import Layout
 from pipelines.quality.report import QualityReport, read_report
+from pipelines.spark.concurrent import map_tables
 from pipelines.step import StepResult, once, step_key
 from pipelines.tables.delta import commit_info, read_table
 from pipelines.tables.version import TableVersion, parse_version
@@ -89,10 +90,10 @@ def _check(
     from pipelines.quality.runner import check_table  # noqa: PLC0415
     from pipelines.quality.store import store_results  # noqa: PLC0415
 
-    checked = [
-        check_table(read_table(spark, table), spec, str(table))
-        for table, spec in zip(tables, specs, strict=True)
-    ]
+    checked = map_tables(
+        lambda pair: check_table(read_table(spark, pair[0]), pair[1], str(pair[0])),
+        list(zip(tables, specs, strict=True)),
+    )
     try:
         return store_results(checked, layout.quality)
     except OSError as error:

@@ -21,6 +21,7 @@ BLANK = "filtered:blank"
 QUARANTINED = "quarantined:"
 _CONTROL = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]"
 _REPLACEMENT = "\ufffd"
+REASON = "_reason"
 _CELL = "_cell_"
 _DATE = r"^\d{4}-\d{2}-\d{2}$"
 _TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?"
@@ -63,22 +64,37 @@ def parse_records(records: DataFrame, source: Source) -> DataFrame:
     return typed.select(*names, FILE, POSITION, RAW, CELLS, fate.alias(FATE))
 
 
-def explain_quarantined(marked: DataFrame, source: Source) -> DataFrame:
-    """Give the quarantined rows of ``marked`` with what was expected and what came.
+def explain(marked: DataFrame, source: Source) -> DataFrame:
+    """Give each quarantined row of ``marked`` its reason: what was expected and what came.
+
+    Returns:
+        ``marked`` with the struct column ``_reason`` in place of ``_raw`` and ``_cells``, null but
+        for quarantined rows. Cells of personal columns are not in its ``detail``.
+    """
+    rule = F.substring(F.col(FATE), len(QUARANTINED) + 1, 1_000)
+    shown = F.when(rule == "too_long", F.substring(F.col(RAW), 1, _RAW_CHARS)).otherwise(F.col(RAW))
+    reason = F.struct(
+        rule.alias("rule"),
+        _detail(rule, source).alias("detail"),
+        F.make_valid_utf8(shown).alias("raw"),
+    )
+    is_quarantined = F.startswith(F.col(FATE), F.lit(QUARANTINED))
+    return marked.withColumn(REASON, F.when(is_quarantined, reason)).drop(RAW, CELLS)
+
+
+def quarantined(explained: DataFrame) -> DataFrame:
+    """Give the quarantined rows of ``explain``.
 
     Returns:
         ``rule``, ``detail``, ``source_file``, ``position`` (line number) and ``raw`` (as it came;
-        the beginning of a row that is too long). Cells of personal columns are not in ``detail``.
+        the beginning of a row that is too long).
     """
-    rule = F.substring(F.col(FATE), len(QUARANTINED) + 1, 1_000)
-    return marked.where(F.startswith(F.col(FATE), F.lit(QUARANTINED))).select(
-        rule.alias("rule"),
-        _detail(rule, source).alias("detail"),
+    return explained.where(F.col(REASON).isNotNull()).select(
+        f"{REASON}.rule",
+        f"{REASON}.detail",
         F.col(FILE).alias("source_file"),
         F.col(POSITION).alias("position"),
-        F.make_valid_utf8(
-            F.when(rule == "too_long", F.substring(F.col(RAW), 1, _RAW_CHARS)).otherwise(F.col(RAW))
-        ).alias("raw"),
+        f"{REASON}.raw",
     )
 
 

@@ -1,62 +1,42 @@
 """Turn columns into model inputs: float32 numbers and int32 codes, none of them null.
 
 ``fit_encode`` learns scales, vocabularies and boundaries from the training split; ``encode``
-applies them. The same state and arithmetic serve batch and online use.
+applies them to batches of rows, with the arithmetic of ``encode_arrays``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import pi
 
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql import types as t
 
-from pipelines.spark.schema import local_frame
+from pipelines.transforms.encode_arrays import (
+    EncodeState,
+    Scale,
+    encode_arrays,
+    input_columns,
+    squash,
+)
+from pipelines.transforms.moments import Moments, measure, merge, merge_all
 from pipelines.transforms.sample import bounded_sample
 from schemas.contract import ContractError
-from schemas.derive import feature_columns, numeric_name
-from schemas.encode import (
-    Bucketed,
-    Cyclic,
-    Encode,
-    FeatureColumn,
-    Hashed,
-    Numeric,
-    Vocabulary,
-)
+from schemas.derive import numeric_name
+from schemas.encode import Bucketed, Encode, FeatureColumn, Numeric, Vocabulary
 
 _DIGITS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """A numeric input becomes (x - shift) / width, clipped to +-clip."""
-
-    column: str
-    shift: float
-    width: float
-
-
-@dataclass(frozen=True, slots=True)
-class EncodeState:
-    """What ``fit_encode`` learned: scales by feature, the others by column."""
-
-    scales: dict[str, Scale]
-    vocabularies: dict[str, tuple[str, ...]]
-    boundaries: dict[str, tuple[float, ...]]
-
-    def columns(self, encodes: Sequence[Encode]) -> tuple[FeatureColumn, ...]:
-        """Give the features that ``encode`` makes, with the sizes that were learned."""
-        sizes = {name: len(words) + 1 for name, words in self.vocabularies.items()}
-        sizes |= {name: len(bounds) + 1 for name, bounds in self.boundaries.items()}
-        return feature_columns(encodes, sizes)
+_NUMBER, _WORD = "_number_", "_word_"
+_MOMENTS = f"item int, {', '.join(f'{name} double' for name in Moments._fields)}"
 
 
 def fit_encode(train: DataFrame, encodes: Sequence[Encode], key: Sequence[str]) -> EncodeState:
     """Learn from ``train``, the rows of the training split; at most four Spark jobs.
 
     Raises:
-        ContractError: A column is missing, or has no value in the training split.
+        ContractError: A column has no value in the training split.
     """
     return EncodeState(
         scales=_fit_scales(train, [item for item in encodes if isinstance(item, Numeric)]),
@@ -70,61 +50,101 @@ def fit_encode(train: DataFrame, encodes: Sequence[Encode], key: Sequence[str]) 
 
 
 def encode(
-    df: DataFrame, encodes: Sequence[Encode], state: EncodeState, spark: SparkSession
+    df: DataFrame, encodes: Sequence[Encode], state: EncodeState, keep: Sequence[str]
 ) -> DataFrame:
-    """Add the feature columns to ``df``; rows and other columns stay as they are.
+    """Give the columns ``keep`` of each row of ``df`` as they are, and its features.
 
-    Numbers that are null or NaN become the training mean (0 after scaling); codes become 0.
+    Raises:
+        ContractError: A column is missing.
     """
-    for item in encodes:
-        if isinstance(item, Vocabulary):
-            df = _add_code(df, item, state.vocabularies[item.column], spark)
-    made: dict[str, Column] = {}
-    for item in encodes:
-        if isinstance(item, Numeric):
-            made[numeric_name(item)] = _number(item, state.scales[numeric_name(item)])
-        elif isinstance(item, Hashed):
-            made[item.name or f"{'_x_'.join(item.columns)}_hash"] = _hash(item)
-        elif isinstance(item, Bucketed):
-            made[f"{item.column}_bucket"] = _bucket(item.column, state.boundaries[item.column])
-        elif isinstance(item, Cyclic):
-            angle = F.coalesce(F.col(item.column), F.lit(0)) * (2 * pi / item.period)
-            made[f"{item.column}_sin"] = F.sin(angle).cast("float")
-            made[f"{item.column}_cos"] = F.cos(angle).cast("float")
-    return df.withColumns(made)
+    numbers, words = input_columns(encodes)
+    missing = {*numbers, *words, *keep} - set(df.columns)
+    if missing:
+        raise ContractError(f"encode needs the columns {sorted(missing)}; got {df.columns}")
+    fields = [df.schema[name] for name in keep]
+    fields += [_field(feature) for feature in state.columns(encodes)]
+    read = df.select(*keep, *_inputs(encodes))
+    return read.mapInArrow(_Encoder(tuple(encodes), state, tuple(keep)), t.StructType(fields))
 
 
-def _squashed(item: Numeric) -> Column:
-    value = F.col(item.column).cast("double")
-    value = F.when(~F.isnan(value), value)
-    return F.signum(value) * F.log1p(F.abs(value)) if item.is_log else value
+def _field(feature: FeatureColumn) -> t.StructField:
+    kind = t.FloatType() if feature.kind == "numeric" else t.IntegerType()
+    return t.StructField(feature.name, kind)
+
+
+def _inputs(encodes: Sequence[Encode]) -> list[Column]:
+    numbers, words = input_columns(encodes)
+    return [
+        *[F.col(name).cast("double").alias(_NUMBER + name) for name in numbers],
+        *[F.col(name).cast("string").alias(_WORD + name) for name in words],
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoder:
+    """Encode the batches of one task; called in Spark's Python workers."""
+
+    encodes: tuple[Encode, ...]
+    state: EncodeState
+    keep: tuple[str, ...]
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        names = [feature.name for feature in self.state.columns(self.encodes)]
+        _, read = input_columns(self.encodes)
+        for batch in batches:
+            words = {name: batch[_WORD + name] for name in read}
+            made = encode_arrays(_numbers(batch, self.encodes), words, self.encodes, self.state)
+            arrays = [batch[name] for name in self.keep]
+            arrays += [pa.array(made[name]) for name in names]
+            yield pa.RecordBatch.from_arrays(arrays, [*self.keep, *names])
+
+
+def _numbers(batch: pa.RecordBatch, encodes: Sequence[Encode]) -> dict[str, NDArray[np.float64]]:
+    names, _ = input_columns(encodes)
+    return {name: batch[_NUMBER + name].to_numpy(zero_copy_only=False) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class _Measurer:
+    """Measure the numeric inputs of one task's rows; called in Spark's Python workers."""
+
+    items: tuple[Numeric, ...]
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        total = [Moments() for _ in self.items]
+        for batch in batches:
+            numbers = _numbers(batch, self.items)
+            found = [measure(squash(numbers[item.column], item)) for item in self.items]
+            total = [merge(one, other) for one, other in zip(total, found, strict=True)]
+        rows = [{"item": number, **part._asdict()} for number, part in enumerate(total)]
+        fields = [("item", pa.int32()), *[(name, pa.float64()) for name in Moments._fields]]
+        yield pa.RecordBatch.from_pylist(rows, pa.schema(fields))
 
 
 def _fit_scales(train: DataFrame, items: Sequence[Numeric]) -> dict[str, Scale]:
     if not items:
         return {}
-    wanted: list[Column] = []
-    for item in items:
-        value = _squashed(item)
-        low, width = (F.avg(value), F.stddev_pop(value))
-        if item.scale == "minmax":
-            low, width = (F.min(value), F.max(value) - F.min(value))
-        name = numeric_name(item)
-        wanted += [low.alias(f"{name} shift"), width.alias(f"{name} width")]
-    found = train.select(wanted).first()
+    rows = train.select(*_inputs(items)).mapInArrow(_Measurer(tuple(items)), _MOMENTS).collect()
     scales: dict[str, Scale] = {}
-    for item in items:
-        name = numeric_name(item)
-        shift, width = found[f"{name} shift"], found[f"{name} width"]  # type: ignore[index]
-        if shift is None:
-            raise ContractError(
-                f"scale {item.column}: expected numbers in the training split; all are null or "
-                "NaN. Impute the column, or take it out of the contract"
-            )
-        if item.scale == "none":
-            shift, width = 0.0, 1.0
-        scales[name] = Scale(item.column, _round(shift), _round(width) or 1.0)
+    for number, item in enumerate(items):
+        parts = [Moments(*row[1:]) for row in rows if row["item"] == number]
+        scales[numeric_name(item)] = _scale(item, merge_all(parts))
     return scales
+
+
+def _scale(item: Numeric, found: Moments) -> Scale:
+    if not found.num:
+        raise ContractError(
+            f"scale {item.column}: expected numbers in the training split; all are null or "
+            "NaN. Impute the column, or take it out of the contract"
+        )
+    if item.scale == "none":
+        return Scale(item.column, 0.0, 1.0)
+    if item.scale == "minmax":
+        shift, width = found.low, found.high - found.low
+    else:
+        shift, width = found.mean, found.deviation
+    return Scale(item.column, _round(shift), _round(width) or 1.0)
 
 
 def _fit_vocabularies(train: DataFrame, items: Sequence[Vocabulary]) -> dict[str, tuple[str, ...]]:
@@ -168,37 +188,6 @@ def _fit_boundaries(
             )
         found[item.column] = tuple(sorted({_round(value) for value in quantiles}))
     return found
-
-
-def _number(item: Numeric, scale: Scale) -> Column:
-    scaled = (_squashed(item) - F.lit(scale.shift)) / F.lit(scale.width)
-    centre = F.lit(0.0)
-    clipped = F.greatest(F.least(F.coalesce(scaled, centre), F.lit(item.clip)), F.lit(-item.clip))
-    return clipped.cast("float")
-
-
-def _hash(item: Hashed) -> Column:
-    parts = [F.coalesce(F.col(name).cast("string"), F.lit("")) for name in item.columns]
-    # CRC-32 (ISO 3309) is in every language's library, so online code finds the same bucket
-    return F.pmod(F.crc32(F.concat_ws("\x1f", *parts)), F.lit(item.buckets)).cast("int")
-
-
-def _bucket(column: str, boundaries: Sequence[float]) -> Column:
-    value = F.col(column).cast("double")
-    reached = [F.when(value >= bound, 1).otherwise(0) for bound in boundaries]
-    return sum(reached, F.lit(0)).cast("int")
-
-
-def _add_code(
-    df: DataFrame, item: Vocabulary, words: Sequence[str], spark: SparkSession
-) -> DataFrame:
-    known, code = f"_word_{item.column}", f"{item.column}_code"
-    rows = [(word, number) for number, word in enumerate(words, start=1)]
-    table = local_frame(spark, rows, f"{known} string, {code} int")
-    joined = df.join(
-        F.broadcast(table), on=F.col(item.column).cast("string") == F.col(known), how="left"
-    )
-    return joined.withColumn(code, F.coalesce(F.col(code), F.lit(0))).drop(known)
 
 
 def _round(value: float) -> float:

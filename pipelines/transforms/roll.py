@@ -1,50 +1,51 @@
 """Aggregates over what had happened by a moment: the past only, and never the row itself.
 
-Spark's sliding frames add a window up anew for each row. Here time is swept once: an event enters
-the running total when it happens, and leaves it when it is one window old, so that the total at a
-question is the window's. Work grows with the rows, and not with rows times window.
+Spark's sliding frames add a window up anew for each row. Here time is cut into chunks no shorter
+than the longest window, and each row goes to its question's chunk and to those in which its event
+can still count. A task then holds whole windows: it sorts its events once, and each window is the
+difference of two running sums. Memory is bounded by the rows of a task, and work grows with the
+rows, not with rows times window.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import groupby
 from operator import and_
+from typing import Any
 
-from pyspark.sql import Column, DataFrame, Window
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+from numpy.typing import NDArray
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as t
 
 from schemas.contract import ContractError
 from schemas.encode import Rolling
 
-_ENTRY, _KIND, _TIME, _SIGN = "_entry", "_kind", "_time", "_sign"
-_QUESTION = -1
-_VALUE = "_value"
+# pyarrow makes its functions at import, out of any type checker's sight
+_compute: Any = pyarrow.compute
+
+# each task of a sweep holds about this many rows of its few columns in memory
+_ROWS_PER_TASK = 500_000
+_MIN_TASKS = 2
+_MIN_CHUNK_S = 86_400
+_CHUNK, _PLACE = "_chunk", "_place"
+_SECONDS, _VALUE, _KEY = "_seconds_", "_value_", "_key_"
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """Events of one kind: same keys, times and window; one or more values known with them."""
-
-    number: int
-    members: tuple[Rolling, ...]
-
-    @property
-    def first(self) -> Rolling:
-        return self.members[0]
-
-    @property
-    def values(self) -> tuple[str, ...]:
-        return tuple(sorted({item.value for item in self.members}))
-
-
-def roll(df: DataFrame, rollings: Sequence[Rolling], primary_key: Sequence[str]) -> DataFrame:
+def roll(
+    df: DataFrame, rollings: Sequence[Rolling], primary_key: Sequence[str], num_rows: int
+) -> DataFrame:
     """Add one double column for each of ``rollings``; see ``Rolling`` for the window.
 
     Args:
         df: Rows unique by ``primary_key``.
-        rollings: What to aggregate. A row with a null key has no past: count 0, mean null.
+        rollings: What to aggregate. A row with a null key has no past: count 0, mean null. A value
+            that is NaN or infinite is not known, as a null is not.
         primary_key: Finds the answers' rows again.
+        num_rows: Rows of ``df``, about; decides over how many tasks they are spread.
 
     Returns:
         Rows of ``df`` unchanged, plus the columns; order not kept.
@@ -58,106 +59,184 @@ def roll(df: DataFrame, rollings: Sequence[Rolling], primary_key: Sequence[str])
     missing = {*named, *primary_key} - set(df.columns)
     if missing:
         raise ContractError(f"rolling aggregates need {sorted(missing)}; got {df.columns}")
-    # only what the aggregates read goes through their sorts; one join brings the answers home
-    narrow = df.select(*primary_key, *sorted(named - set(primary_key)))
-    for _, items in groupby(sorted(rollings, key=_question), key=_question):
-        narrow = _sweep(narrow, list(items))
+    # only what the aggregates read goes through their tasks; one join brings the answers home
+    narrow = _narrow(df, rollings, primary_key)
+    num_tasks = max(_MIN_TASKS, -(-num_rows // _ROWS_PER_TASK))
+    for by, items in _sweeps(rollings):
+        narrow = _sweep(narrow, by, items, num_tasks)
     answers = narrow.select(
-        *[F.col(name).alias(f"_key_{name}") for name in primary_key],
+        *[F.col(name).alias(f"{_KEY}{name}") for name in primary_key],
         *[item.name for item in rollings],
     )
-    same = [F.col(name) == F.col(f"_key_{name}") for name in primary_key]
+    same = [F.col(name) == F.col(f"{_KEY}{name}") for name in primary_key]
     joined = df.join(answers, on=same, how="left")
-    return joined.drop(*[f"_key_{name}" for name in primary_key])
+    return joined.drop(*[f"{_KEY}{name}" for name in primary_key])
+
+
+def _narrow(df: DataFrame, rollings: Sequence[Rolling], primary_key: Sequence[str]) -> DataFrame:
+    keys = sorted({name for item in rollings for name in item.by} - set(primary_key))
+    times = sorted({name for item in rollings for name in (item.event_time, item.as_of)})
+    values = sorted({item.value for item in rollings})
+    return df.select(
+        *primary_key,
+        *keys,
+        *[F.unix_seconds(F.col(name)).alias(_SECONDS + name) for name in times],
+        *[F.col(name).cast("double").alias(_VALUE + name) for name in values],
+    )
 
 
 def _read_columns(item: Rolling) -> tuple[str, ...]:
     return (item.value, item.event_time, item.as_of, *item.by)
 
 
-def _question(item: Rolling) -> tuple[tuple[str, ...], str]:
-    """Aggregates that ask the same keys at the same time share one sort."""
-    return (item.by, item.as_of)
+def _sweeps(rollings: Sequence[Rolling]) -> list[tuple[tuple[str, ...], list[Rolling]]]:
+    """Group aggregates that one pass answers, by the columns that bring their rows together.
 
-
-def _event(item: Rolling) -> tuple[str, int]:
-    return (item.event_time, item.window_s)
-
-
-def _sweep(df: DataFrame, items: list[Rolling]) -> DataFrame:
-    first = items[0]
-    found = groupby(sorted(items, key=_event), key=_event)
-    kinds = [_Kind(number, tuple(members)) for number, (_, members) in enumerate(found)]
-    as_of = F.unix_seconds(F.col(first.as_of))
-    questions = df.withColumns({_TIME: as_of, _KIND: F.lit(_QUESTION)})
-    stream = questions.unionByName(_entries(df, kinds), allowMissingColumns=True)
-    # at equal times questions come first: an event at t counts for questions in (t, t + window]
-    past = (
-        Window.partitionBy(*first.by)
-        .orderBy(F.asc(_TIME), F.asc(_KIND))
-        .rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    )
-    totals: dict[str, Column] = {}
-    for kind in kinds:
-        for i, value in enumerate(kind.values):
-            seen = F.when(F.col(_KIND) == kind.number, F.col(f"{_VALUE}{i}"))
-            totals[_total(kind, value)] = F.sum(seen * F.col(_SIGN)).over(past)
-            totals[_count(kind, value)] = F.sum(F.when(seen.isNotNull(), F.col(_SIGN))).over(past)
-    answered = stream.withColumns(totals).where(F.col(_KIND) == _QUESTION)
-    made = {item.name: _aggregate(kind, item) for kind in kinds for item in kind.members}
-    return answered.withColumns(made).select(*df.columns, *made)
-
-
-def _entries(df: DataFrame, kinds: Sequence[_Kind]) -> DataFrame:
-    """Two narrow rows for each event and window: in when it happens, out a window later."""
-    width = max(len(kind.values) for kind in kinds)
-    entries = [_entry(kind, sign, width) for kind in kinds for sign in (1, -1)]
-    keys = kinds[0].first.by
-    known = df.where(_has_key(kinds[0].first))
-    exploded = known.select(*keys, F.explode(F.array(*entries)).alias(_ENTRY))
-    return exploded.select(*keys, f"{_ENTRY}.*").where(F.col(_TIME).isNotNull())
-
-
-def _entry(kind: _Kind, sign: int, width: int) -> Column:
-    time = F.unix_seconds(F.col(kind.first.event_time))
-    values = [F.col(name).cast("double") for name in kind.values]
-    values += [F.lit(None).cast("double")] * (width - len(values))
-    return F.struct(
-        (time if sign > 0 else time + kind.first.window_s).alias(_TIME),
-        F.lit(kind.number).alias(_KIND),
-        F.lit(sign).alias(_SIGN),
-        *[value.alias(f"{_VALUE}{i}") for i, value in enumerate(values)],
-    )
-
-
-def _aggregate(kind: _Kind, item: Rolling) -> Column:
-    """Aggregate over events of the window, less the row's own event if that lies in it.
-
-    A flight that left early had "happened" before its schedule: without the subtraction the answer
-    would stand among its own features.
+    Rows that share (origin, carrier) share origin too: what groups by both rides along.
     """
-    own_event = F.unix_seconds(F.col(item.event_time))
-    as_of = F.unix_seconds(F.col(item.as_of))
-    own_value = F.when(_has_key(item), F.col(item.value).cast("double"))
-    is_own = (own_event >= as_of - item.window_s) & (own_event < as_of) & own_value.isNotNull()
-    count = F.coalesce(F.col(_count(kind, item.value)), F.lit(0)) - F.when(is_own, 1).otherwise(0)
-    total = F.coalesce(F.col(_total(kind, item.value)), F.lit(0.0))
-    total -= F.when(is_own, own_value).otherwise(0.0)
+    found: list[tuple[tuple[str, ...], list[Rolling]]] = []
+    for item in sorted(rollings, key=lambda item: (len(item.by), item.by, item.as_of)):
+        for by, items in found:
+            if set(by) <= set(item.by) and items[0].as_of == item.as_of:
+                items.append(item)
+                break
+        else:
+            found.append((item.by, [item]))
+    return found
+
+
+def _sweep(df: DataFrame, by: Sequence[str], items: Sequence[Rolling], num_tasks: int) -> DataFrame:
+    chunk_s = max(_MIN_CHUNK_S, *[item.window_s for item in items])
+    place = F.coalesce(_chunk_of(F.col(_SECONDS + items[0].as_of), chunk_s), F.lit(0))
+    asks = df.withColumn(_PLACE, place)
+    reached = F.array(F.col(_PLACE), *_event_chunks(items, chunk_s))
+    chunks = F.array_distinct(F.array_compact(reached))
+    has_key = reduce(and_, [F.col(name).isNotNull() for name in by])
+    # rows of unknown key have no common past: they ask, and are no event to anybody
+    chunks = F.when(has_key, chunks).otherwise(F.array(F.col(_PLACE)))
+    spread = asks.withColumn(_CHUNK, F.explode(chunks)).repartition(num_tasks, *by, _CHUNK)
+    made = [t.StructField(item.name, t.DoubleType()) for item in items]
+    schema = t.StructType([*df.schema.fields, *made])
+    return spread.mapInArrow(_Sweeper(tuple(items), tuple(df.columns), chunk_s), schema)
+
+
+def _chunk_of(seconds: Column, chunk_s: int) -> Column:
+    return F.floor(seconds / chunk_s)
+
+
+def _event_chunks(items: Sequence[Rolling], chunk_s: int) -> list[Column]:
+    """Chunks in which an event can count: those of its own time and of a window later."""
+    shifts = {(item.event_time, shift) for item in items for shift in (0, item.window_s)}
+    return [_chunk_of(F.col(_SECONDS + name) + shift, chunk_s) for name, shift in sorted(shifts)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sweeper:
+    """Answer the questions of one task; called in Spark's Python workers."""
+
+    items: tuple[Rolling, ...]
+    columns: tuple[str, ...]
+    chunk_s: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        found = list(batches)
+        if not found:
+            return
+        events = pa.Table.from_batches(found).combine_chunks()
+        asking = _integers(events[_CHUNK]) == _integers(events[_PLACE])
+        questions = events.filter(pa.array(asking)).combine_chunks()
+        kept = questions.select(list(self.columns))
+        axes = {item.by: _Axis(events, item.by, self.chunk_s) for item in self.items}
+        for item in self.items:
+            answer = _aggregate(item, *axes[item.by].window(item, questions, asking))
+            kept = kept.append_column(item.name, pa.array(answer, mask=np.isnan(answer)))
+        yield from kept.to_batches()
+
+
+class _Axis:
+    """All times of all groups of a task on one line of seconds, each group at a place of its own.
+
+    A group is one key in one chunk. Its stretch begins one chunk early, for the events that came
+    before the chunk and still count in it.
+    """
+
+    def __init__(self, events: pa.Table, by: Sequence[str], chunk_s: int) -> None:
+        self._events = events
+        self._start = (_integers(events[_CHUNK]) - 1) * chunk_s
+        self._length = 2 * chunk_s
+        self._origin = _rank([events[_CHUNK], *[events[name] for name in by]]) * self._length
+        self._has_key = reduce(np.logical_and, [_is_valid(events[name]) for name in by])
+        self._sums: dict[tuple[str, str], tuple[NDArray[np.int64], NDArray[np.longdouble]]] = {}
+
+    def window(
+        self, item: Rolling, questions: pa.Table, asking: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Count and sum what each question sees; ``asking`` marks their rows among the events."""
+        places, sums = self._running_sums(item.event_time, item.value)
+        asked = _integers(questions[_SECONDS + item.as_of])
+        last = asked - self._start[asking] + self._origin[asking]
+        low, high = np.searchsorted(places, [last - item.window_s, last])
+        # a flight that left early had "happened" before its schedule: its own answer would stand
+        # among its features
+        at = _integers(questions[_SECONDS + item.event_time])
+        own, is_own = _numbers(questions, item.event_time, item.value)
+        is_own &= (at >= asked - item.window_s) & (at < asked)
+        can_ask = self._has_key[asking] & _is_valid(questions[_SECONDS + item.as_of])
+        count = np.where(can_ask, high - low - is_own, 0)
+        total = (sums[high] - sums[low]).astype(np.float64) - np.where(is_own, own, 0.0)
+        return count, np.where(count > 0, total, 0.0)
+
+    def _running_sums(
+        self, event_time: str, value: str
+    ) -> tuple[NDArray[np.int64], NDArray[np.longdouble]]:
+        """Places of the known events, ascending, and the sums of the values before each."""
+        if (event_time, value) not in self._sums:
+            seconds = _integers(self._events[_SECONDS + event_time]) - self._start
+            values, is_known = _numbers(self._events, event_time, value)
+            is_known &= self._has_key & (seconds >= 0) & (seconds < self._length)
+            place, known = (seconds + self._origin)[is_known], values[is_known]
+            # equal times in the order of their values: the same sums on every run
+            order = np.lexsort((known, place))
+            # of more digits, since a window is the small difference of two large sums
+            sums = np.concatenate([[0], np.cumsum(known[order], dtype=np.longdouble)])
+            self._sums[event_time, value] = place[order], sums
+        return self._sums[event_time, value]
+
+
+def _numbers(
+    rows: pa.Table, time: str, value: str
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Give the values, and whether each is a number known at a time."""
+    values = rows[_VALUE + value].to_numpy()
+    return values, np.isfinite(values) & _is_valid(rows[_SECONDS + time])
+
+
+def _integers(column: Any) -> NDArray[np.int64]:
+    return _compute.fill_null(column, 0).to_numpy()
+
+
+def _is_valid(column: Any) -> NDArray[np.bool_]:
+    return column.is_valid().to_numpy()
+
+
+def _rank(columns: Sequence[Any]) -> NDArray[np.int64]:
+    """Number the distinct combinations of ``columns``, in their order, from 0."""
+    code = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+        order = _compute.sort_indices(encoded.dictionary).to_numpy()
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        mixed = code * len(order) + rank[encoded.indices.to_numpy()]
+        code = np.unique(mixed, return_inverse=True)[1]
+    return code
+
+
+def _aggregate(
+    item: Rolling, count: NDArray[np.int64], total: NDArray[np.float64]
+) -> NDArray[np.float64]:
     if item.aggregate == "count":
-        return count.cast("double")
+        return count.astype(np.float64)
     if item.aggregate == "sum":
-        return F.when(count > 0, total).otherwise(0.0)
-    return F.when(count > 0, total / count)
-
-
-def _total(kind: _Kind, value: str) -> str:
-    return f"_total_{kind.number}_{value}"
-
-
-def _count(kind: _Kind, value: str) -> str:
-    return f"_count_{kind.number}_{value}"
-
-
-def _has_key(item: Rolling) -> Column:
-    """False where a key is null: rows of unknown key have no common past."""
-    return reduce(and_, [F.col(name).isNotNull() for name in item.by])
+        return total
+    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)

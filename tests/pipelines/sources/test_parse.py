@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from pipelines.errors import LedgerError
 from pipelines.sources.inspect_files import inspect_files
-from pipelines.sources.parse import explain_quarantined, parse_records
+from pipelines.sources.parse import explain, parse_records, quarantined
 from pipelines.sources.text import read_records
 from schemas.contract import Source
 from tests.pipelines.sources.rides import GOOD, source, write
@@ -72,7 +72,7 @@ def test_each_line_has_its_fate_at_its_line_number(marked: DataFrame) -> None:
 
 
 def test_a_quarantined_line_is_kept_as_it_came_with_what_was_expected(marked: DataFrame) -> None:
-    said = {row["position"]: row for row in explain_quarantined(marked, source()).collect()}
+    said = {row["position"]: row for row in quarantined(explain(marked, source())).collect()}
     bad = {2 + i: item for i, item in enumerate(_LINES) if item[1].startswith("quarantined:")}
     assert said.keys() == bad.keys()
     for position, (line, fate, detail) in bad.items():

@@ -31,7 +31,7 @@ def _frame(spark: SparkSession, rows: Sequence[tuple[Any, ...]] = _ROWS) -> Data
 def _encoded(spark: SparkSession, *items: Encode) -> dict[str, list[Any]]:
     df = _frame(spark)
     state = fit_encode(df, items, ["id"])
-    rows = encode(df, items, state, spark).orderBy("id").collect()
+    rows = encode(df, items, state, ["id"]).orderBy("id").collect()
     return {column.name: [row[column.name] for row in rows] for column in state.columns(items)}
 
 
@@ -47,7 +47,7 @@ def test_a_broken_sensor_is_clipped(spark: SparkSession) -> None:
     df = _frame(spark)
     state = fit_encode(df, [Numeric("x", clip=3.0)], ["id"])
     wild = _frame(spark, [(1, 1e9, "a", 0), (2, -1e9, "a", 0), (3, float("inf"), "a", 0)])
-    found = encode(wild, [Numeric("x", clip=3.0)], state, spark).orderBy("id").collect()
+    found = encode(wild, [Numeric("x", clip=3.0)], state, ["id"]).orderBy("id").collect()
     assert [row.x_num for row in found] == [3.0, -3.0, 3.0]
 
 
@@ -69,7 +69,7 @@ def test_words_are_ranked_by_count_and_the_unknown_is_zero(spark: SparkSession) 
 def test_a_word_that_training_never_saw_is_out_of_vocabulary(spark: SparkSession) -> None:
     state = fit_encode(_frame(spark), [Vocabulary("word")], ["id"])
     new = _frame(spark, [(1, 1.0, "zebra", 0)])
-    assert encode(new, [Vocabulary("word")], state, spark).collect()[0].word_code == 0
+    assert encode(new, [Vocabulary("word")], state, ["id"]).collect()[0].word_code == 0
     assert state.columns([Vocabulary("word")])[0].size == 4
 
 
@@ -118,4 +118,4 @@ def test_scaling_a_column_without_numbers_is_an_error(spark: SparkSession) -> No
 def test_a_constant_column_is_scaled_without_dividing_by_zero(spark: SparkSession) -> None:
     df = _frame(spark, [(1, 5.0, "a", 0), (2, 5.0, "a", 0)])
     state = fit_encode(df, [Numeric("x")], ["id"])
-    assert [row.x_num for row in encode(df, [Numeric("x")], state, spark).collect()] == [0.0, 0.0]
+    assert [row.x_num for row in encode(df, [Numeric("x")], state, ["id"]).collect()] == [0.0, 0.0]

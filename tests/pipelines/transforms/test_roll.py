@@ -1,5 +1,6 @@
 """Aggregates over the past only, never the row itself, against a plain loop over all pairs."""
 
+import math
 import random
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -39,7 +40,7 @@ def _mean_and_count(
         _rolling("mean", "mean", ("origin",), _HOUR),
         _rolling("n", "count", ("origin",), _HOUR),
     )
-    answered = roll(_frame(spark, rows), items, ["id"]).collect()
+    answered = roll(_frame(spark, rows), items, ["id"], len(rows)).collect()
     return {row.id: (row["mean"], row["n"]) for row in answered}
 
 
@@ -76,42 +77,49 @@ def test_rows_of_unknown_key_have_no_common_past(spark: SparkSession) -> None:
     assert _mean_and_count(spark, rows) == {1: (None, 0.0), 2: (None, 0.0)}
 
 
-def test_it_agrees_with_a_loop_over_all_pairs(spark: SparkSession) -> None:
+def _draw_rows(count: int) -> list[tuple[Any, ...]]:
+    """Rows over six days, before 1970 and after, so that windows cross the edges of chunks."""
     draw = random.Random(3)
     rows: list[tuple[Any, ...]] = []
-    for number in range(400):
-        asked = draw.randrange(0, 40_000, 60)
-        delay = draw.choice([None, *range(-10, 60)])
-        left = None if delay is None else asked + delay * 60
-        rows.append(
-            (number, draw.choice(["JFK", "LGA", None]), draw.choice(["AA", "UA"]), asked, left,
-             None if delay is None else float(delay))
-        )  # fmt: skip
+    for number in range(count):
+        asked = draw.randrange(-200_000, 300_000, 60)
+        delay = draw.choice([None, math.nan, 3000, *range(-10, 60)])
+        left = None if delay is None else asked + (60 if math.isnan(delay) else delay * 60)
+        origin, carrier = draw.choice(["JFK", "LGA", None]), draw.choice(["AA", "UA"])
+        is_asked = number % 40 > 0
+        rows.append((number, origin, carrier, asked if is_asked else None, left, delay))
+    return [(*row[:5], None if row[5] is None else float(row[5])) for row in rows]
+
+
+def test_it_agrees_with_a_loop_over_all_pairs(spark: SparkSession) -> None:
+    rows = _draw_rows(600)
     items = (
         _rolling("mean_1h", "mean", ("origin",), _HOUR),
-        _rolling("sum_3h", "sum", ("origin",), 3 * _HOUR),
+        _rolling("sum_30h", "sum", ("origin",), 30 * _HOUR),
         _rolling("n_2h", "count", ("origin", "carrier"), 2 * _HOUR),
     )
-    found = {row.id: row for row in roll(_frame(spark, rows), items, ["id"]).collect()}
+    found = {row.id: row for row in roll(_frame(spark, rows), items, ["id"], len(rows)).collect()}
     assert len(found) == len(rows)
+
+    def seen(row: tuple[Any, ...], window_s: int) -> list[tuple[float, str]]:
+        number, origin, _, asked, _, _ = row
+        return [
+            (other[5], other[2])
+            for other in rows
+            if other[0] != number and other[1] == origin is not None and asked is not None
+            and other[4] is not None and not math.isnan(other[5])
+            and asked - window_s <= other[4] < asked
+        ]  # fmt: skip
+
     for row in rows:
-        number, origin, carrier, asked, _, _ = row
-        past = {
-            window: [
-                (other[5], other[2])
-                for other in rows
-                if other[0] != number and other[1] == origin is not None and other[4] is not None
-                and asked - window <= other[4] < asked
-            ]
-            for window in (_HOUR, 2 * _HOUR, 3 * _HOUR)
-        }  # fmt: skip
-        hour = [delay for delay, _ in past[_HOUR]]
+        number, carrier = row[0], row[2]
+        hour = [delay for delay, _ in seen(row, _HOUR)]
         expected = sum(hour) / len(hour) if hour else None
         assert found[number].mean_1h == pytest.approx(expected)
-        assert found[number].sum_3h == pytest.approx(sum(d for d, _ in past[3 * _HOUR]))
-        assert found[number].n_2h == sum(other == carrier for _, other in past[2 * _HOUR])
+        assert found[number].sum_30h == pytest.approx(sum(d for d, _ in seen(row, 30 * _HOUR)))
+        assert found[number].n_2h == sum(other == carrier for _, other in seen(row, 2 * _HOUR))
 
 
 def test_a_missing_column_is_named(spark: SparkSession) -> None:
     with pytest.raises(ContractError, match=r"need \['asked_at', 'delay', 'left_at', 'origin'\]"):
-        roll(spark.range(1), (_rolling("x", "mean", ("origin",), 1),), ["id"])
+        roll(spark.range(1), (_rolling("x", "mean", ("origin",), 1),), ["id"], 1)
