@@ -34,7 +34,9 @@ def run(spark: SparkSession, params: DeduplicateParams) -> StepResult:
 
     def make() -> StepResult:
         written = map_tables(
-            lambda source: _deduplicate(spark, source, inputs[source.name], key), spec.sources
+            spark,
+            lambda source: _deduplicate(spark, source, inputs[source.name], key),
+            spec.sources,
         )
         tables = tuple(str(table) for table, _ in written)
         rows = {

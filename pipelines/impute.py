@@ -40,7 +40,7 @@ def run(spark: SparkSession, params: ImputeParams) -> StepResult:
     key = step_key("impute", Layout(params.root, spec.name), spec.fingerprint(), params)
 
     def make() -> StepResult:
-        made = map_tables(lambda name: _impute(spark, spec, name, inputs[name], key), names)
+        made = map_tables(spark, lambda name: _impute(spark, spec, name, inputs[name], key), names)
         tables = tuple(str(table) for table, _, _ in made)
         rows = {name: fates for name, (_, fates, _) in zip(names, made, strict=True)}
         state = {

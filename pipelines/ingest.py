@@ -96,10 +96,11 @@ def _ingest(
     scratch = key.layout.landing / f".{STEP}-{key.fingerprint}"
     try:
         checked = map_tables(
+            spark,
             lambda source: _check(spark, spec, source, files[source.name], scratch / source.name),
             spec.sources,
         )
-        written = map_tables(lambda item: _write(item, key), checked)
+        written = map_tables(spark, lambda item: _write(item, key), checked)
         quarantine = _write_quarantine(spark, checked, spec.name, key)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -91,6 +91,7 @@ def _check(
     from pipelines.quality.store import store_results  # noqa: PLC0415
 
     checked = map_tables(
+        spark,
         lambda pair: check_table(read_table(spark, pair[0]), pair[1], str(pair[0])),
         list(zip(tables, specs, strict=True)),
     )
