@@ -6,17 +6,18 @@ them into flags, and ``run_job`` is the whole main program: flags in, one JSON l
 
 import argparse
 import dataclasses
+import errno
 import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, field, fields
-from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pipelines.errors import ContractError, GristmillError
 
 Params = TypeVar("Params")
 EXIT_ERROR = 1
+_NO_SPACE = "No space left on device"
 _REQUIRED = dataclasses.MISSING
 
 
@@ -76,14 +77,21 @@ class report_errors:  # noqa: N801  a context manager reads as a verb here
         if isinstance(error, GristmillError | ContractError):
             print(f"error: {error}", file=sys.stderr, flush=True)
             raise SystemExit(EXIT_ERROR) from None
-        if isinstance(error, OSError) and error.errno == 28:  # noqa: PLR2004  ENOSPC
+        if error is not None and _is_disk_full(error):
+            where = getattr(error, "filename", None) or "--root or of Spark's scratch files"
             print(
-                f"error: no space left on the disk of {error.filename or Path.cwd()}; "
-                "free some or give another --root; nothing half-written was kept",
+                f"error: no space left on the disk of {where}; free some or give another --root "
+                "(scratch: spark.local.dir); nothing half-written was kept",
                 file=sys.stderr,
                 flush=True,
             )
             raise SystemExit(EXIT_ERROR) from None
+
+
+def _is_disk_full(error: BaseException) -> bool:
+    # an error of Spark's carries the Java one as text only
+    is_ours = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    return is_ours or _NO_SPACE in str(error)
 
 
 def print_result(result: Any) -> None:

@@ -4,6 +4,7 @@ import errno
 from dataclasses import dataclass
 
 import pytest
+from pyspark.errors import PySparkException
 
 from pipelines.cli import make_parser, param, parse_params, report_errors
 from pipelines.errors import TableError
@@ -56,6 +57,13 @@ def test_a_full_disk_is_named(capsys: pytest.CaptureFixture[str]) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "/data/x")
     assert stopped.value.code == 1
     assert "no space left on the disk of /data/x" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_named_when_spark_met_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped, report_errors():
+        raise PySparkException("Job aborted. java.io.IOException: No space left on device")
+    assert stopped.value.code == 1
+    assert "no space left on the disk of --root or of Spark's scratch" in capsys.readouterr().err
 
 
 def test_an_unknown_error_keeps_its_traceback() -> None:
