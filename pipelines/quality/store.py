@@ -5,7 +5,7 @@ The folder can be opened with ``great_expectations.get_context(context_root_dir=
 
 import fcntl
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from great_expectations.data_context.types.resource_identifiers import (
     ExpectationSuiteIdentifier,
     ValidationResultIdentifier,
 )
-from great_expectations.exceptions.exceptions import GreatExpectationsError
+from great_expectations.exceptions.exceptions import DataContextError, GreatExpectationsError
 
 from pipelines.quality.report import QualityReport
 from pipelines.quality.runner import Checked
@@ -109,7 +109,10 @@ def _open(folder: Path) -> FileDataContext:
 def _keep(item: Checked, context: FileDataContext) -> ValidationResultIdentifier:
     run = RunIdentifier(run_name=_run_name(item.report.table), run_time=datetime.now(UTC))
     item.result.meta |= {"run_id": run, "validation_time": run.run_time}
-    context.suites.add_or_update(item.suite)
+    # not add_or_update: it holds each check against each known one, seconds for a wide table
+    with suppress(DataContextError):
+        context.suites.delete(item.suite.name)
+    context.suites.add(item.suite)
     key = ValidationResultIdentifier(
         expectation_suite_identifier=ExpectationSuiteIdentifier(item.suite.name),
         run_id=run,
