@@ -5,10 +5,10 @@ files of one row group and about the same size, rows in the order of a hash of t
 stretch of the table is a fair sample of it.
 """
 
+import shutil
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -52,12 +52,15 @@ def run(spark: SparkSession, params: EngineerFeaturesParams) -> StepResult:
     key = step_key("engineer_features", Layout(params.root, spec.name), spec.fingerprint(), params)
 
     def make() -> StepResult:
-        # joins and windows feed three fits and one write: keep their rows, on disk
-        wide = _widen(spark, spec, inputs).persist(StorageLevel.DISK_ONLY)
+        # Joins and windows feed seven fits and one write: keep their rows, in columns, on disk.
+        # Spark's own cache holds a hundred of its batches in memory for each task that reads it.
+        scratch = key.layout.base / f".{key.step}-{key.fingerprint}"
         try:
+            _widen(spark, spec, inputs).write.mode("overwrite").parquet(str(scratch))
+            wide = spark.read.parquet(str(scratch))
             return _make_features(spark, spec, wide, key, (inputs[spec.main.name], params))
         finally:
-            wide.unpersist()
+            shutil.rmtree(scratch, ignore_errors=True)
 
     return once(key, make, is_written)
 

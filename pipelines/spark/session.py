@@ -30,8 +30,6 @@ _SETTINGS = {
     # HotSpot compiles no method over 8000 bytes of bytecode: beyond that, Spark's fused stages run
     # interpreted, many times slower than its operators one by one
     "spark.sql.codegen.hugeMethodLimit": "8000",
-    # what is kept between jobs is read a few times and then dropped: not worth compressing
-    "spark.sql.inMemoryColumnarStorage.compressed": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
 }

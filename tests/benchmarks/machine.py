@@ -33,11 +33,15 @@ def describe_machine() -> dict[str, object]:
 
 
 class PeakMemory(threading.Thread):
-    """Sample a process and all its children; the peak is in bytes since the last ``take``."""
+    """Sample a process and all its children; the peak is in bytes since the last ``take``.
+
+    Memory that forked processes share counts once for each of them: the peak is an upper bound.
+    """
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
         self._process, self._peak = psutil.Process(pid), 0
+        self._cpu_s: dict[int, float] = {}
         self._stopped = threading.Event()
 
     def run(self) -> None:
@@ -53,14 +57,16 @@ class PeakMemory(threading.Thread):
         self._stopped.set()
 
     def cpu_s(self) -> float:
-        """Processor seconds of the tree so far, of the processes that still live."""
-        return sum(sum(item.cpu_times()[:2]) for item in self._tree())
+        """Processor seconds of the tree so far, with those of processes that have ended."""
+        self._sample()
+        return sum(self._cpu_s.values())
 
     def _sample(self) -> int:
         total = 0
         for item in self._tree():
             try:
                 total += item.memory_info().rss
+                self._cpu_s[item.pid] = sum(item.cpu_times()[:2])
             except psutil.Error:
                 continue
         return total
