@@ -128,8 +128,7 @@ def feature_columns(
             made.append(FeatureColumn(f"{item.column}_sin", "numeric"))
             made.append(FeatureColumn(f"{item.column}_cos", "numeric"))
         elif isinstance(item, Hashed):
-            name = item.name or f"{'_x_'.join(item.columns)}_hash"
-            made.append(FeatureColumn(name, "categorical", item.buckets))
+            made.append(FeatureColumn(hashed_name(item), "categorical", item.buckets))
         else:
             ending = "bucket" if isinstance(item, Bucketed) else "code"
             size = known.get(item.column, 0)
@@ -140,6 +139,11 @@ def feature_columns(
 def numeric_name(item: Numeric) -> str:
     """Name of the feature that a numeric encoding makes."""
     return f"{item.column}_{'log' if item.is_log else 'num'}"
+
+
+def hashed_name(item: Hashed) -> str:
+    """Name of the feature that a hashed encoding makes."""
+    return item.name or f"{'_x_'.join(item.columns)}_hash"
 
 
 def indicator_names(imputes: Sequence[Impute]) -> tuple[str, ...]:

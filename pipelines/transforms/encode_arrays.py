@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from schemas.derive import feature_columns, numeric_name
+from schemas.derive import feature_columns, hashed_name, numeric_name
 from schemas.encode import (
     Bucketed,
     Encode,
@@ -97,8 +97,8 @@ def encode_arrays(
         elif isinstance(item, Vocabulary):
             made[f"{item.column}_code"] = _code(words[item.column], state.vocabularies[item.column])
         elif isinstance(item, Hashed):
-            name = item.name or f"{'_x_'.join(item.columns)}_hash"
-            made[name] = _hash([words[column] for column in item.columns], item.buckets)
+            columns = [words[column] for column in item.columns]
+            made[hashed_name(item)] = _hash(columns, item.buckets)
         elif isinstance(item, Bucketed):
             made[f"{item.column}_bucket"] = _bucket(
                 numbers[item.column], state.boundaries[item.column]
