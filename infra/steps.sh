@@ -137,6 +137,22 @@ do_jars() {
   put_stamp jars "$(jars_key)"
 }
 
+# --- Archive of Spark's classes -----------------------------------------------------------------
+classes_key() {
+  {
+    jars_key
+    "${JAVA_HOME:-}/bin/java" -version 2>&1 || true
+    stat -c '%n %s %Y' "$build_folder"/venv/lib/python3.11/site-packages/pyspark/jars/spark-core_*.jar || true
+  } | sha256sum
+}
+
+has_classes() { [[ -e $build_folder/spark-classes.jsa ]] && has_stamp classes "$(classes_key)"; }
+
+do_classes() {
+  "$GRISTMILL_ROOT/infra/spark/archive_classes"
+  put_stamp classes "$(classes_key)"
+}
+
 # --- Tools that only the tests need -----------------------------------------------------------------
 has_chromium() { type -P chromium || type -P chromium-browser || type -P google-chrome; } >/dev/null
 

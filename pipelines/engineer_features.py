@@ -20,6 +20,7 @@ from pipelines.tables.delta import count_rows, is_written, read_table
 from pipelines.tables.ledger import check_fates, write_kept
 from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.encode import encode, fit_encode
+from pipelines.transforms.encode_arrays import input_columns
 from pipelines.transforms.impute import fit_impute, impute
 from pipelines.transforms.join import join
 from pipelines.transforms.roll import roll
@@ -56,8 +57,9 @@ def run(spark: SparkSession, params: EngineerFeaturesParams) -> StepResult:
         # Spark's own cache holds a hundred of its batches in memory for each task that reads it.
         scratch = key.layout.base / f".{key.step}-{key.fingerprint}"
         try:
-            _widen(spark, spec, inputs).write.mode("overwrite").parquet(str(scratch))
-            wide = spark.read.parquet(str(scratch))
+            rows = _widen(spark, spec, inputs)
+            rows.write.mode("overwrite").parquet(str(scratch))
+            wide = spark.read.schema(rows.schema).parquet(str(scratch))
             return _make_features(spark, spec, wide, key, (inputs[spec.main.name], params))
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -70,7 +72,18 @@ def _widen(spark: SparkSession, spec: DatasetSpec, inputs: dict[str, TableVersio
     for how in spec.joins:
         rows = join(rows, read_table(spark, inputs[how.source]), how)
     rows = add_derived(rows, late_derived(spec))
-    return roll(rows, spec.rollings, spec.main.primary_key, count_rows(inputs[spec.main.name]))
+    rolled = roll(rows, spec.rollings, spec.main.primary_key, count_rows(inputs[spec.main.name]))
+    needed = _needed(spec)
+    return rolled.select([name for name in rolled.columns if name in needed])
+
+
+def _needed(spec: DatasetSpec) -> set[str]:
+    """Columns that fills, encodings and the features table read; it makes the others itself."""
+    numbers, words = input_columns(spec.encodes)
+    imputes = late_imputes(spec)
+    filled = {name for item in imputes for name in (item.column, *item.by)}
+    kept = {column.name for column in table_spec(spec, "features", spec.main.name).columns}
+    return {*numbers, *words, *filled, *kept, spec.main.time}
 
 
 def _make_features(

@@ -126,8 +126,9 @@ def _check(
     observed = marked.observe(
         observation, F.count_if(is_kept).alias("kept"), F.count_if(is_blank).alias("blank")
     )
-    explain(observed, source).write.mode("overwrite").parquet(str(scratch))
-    parsed = spark.read.parquet(str(scratch))
+    explained = explain(observed, source)
+    explained.write.mode("overwrite").parquet(str(scratch))
+    parsed = spark.read.schema(explained.schema).parquet(str(scratch))
     malformed = quarantined(parsed)
     counts = malformed.groupBy("source_file", "rule").count().collect()
     num_malformed: dict[str, int] = {}

@@ -26,6 +26,9 @@ _SETTINGS = {
     "spark.databricks.delta.snapshotPartitions": "2",
     # a reader of live files can't see rows deleted by vectors: never make them
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
+    # least, greatest and nulls of 32 columns are a tenth of a write, and no step of ours skips
+    # files by them; the count of rows, which the account of rows needs, is kept all the same
+    "spark.databricks.delta.properties.defaults.dataSkippingNumIndexedCols": "0",
     "spark.sql.shuffle.partitions": "4",
     # HotSpot compiles no method over 8000 bytes of bytecode: beyond that, Spark's fused stages run
     # interpreted, many times slower than its operators one by one

@@ -4,7 +4,8 @@ Spark's sliding frames add a window up anew for each row. Here time is cut into 
 than the longest window, and each row goes to its question's chunk and to those in which its event
 can still count. A task then holds whole windows: it sorts its events once, and each window is the
 difference of two running sums. Memory is bounded by the rows of a task, and work grows with the
-rows, not with rows times window.
+rows, not with rows times window. One pass answers all keys; where a chunk holds more rows than a
+task should, its keys are spread over tasks, at the price of a pass for each.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -62,8 +63,8 @@ def roll(
     # only what the aggregates read goes through their tasks; one join brings the answers home
     narrow = _narrow(df, rollings, primary_key)
     num_tasks = max(_MIN_TASKS, -(-num_rows // _ROWS_PER_TASK))
-    for by, items in _sweeps(rollings):
-        narrow = _sweep(narrow, by, items, num_tasks)
+    for sweep in _sweeps(narrow, rollings, num_rows):
+        narrow = _answer(narrow, sweep, num_tasks)
     answers = narrow.select(
         *[F.col(name).alias(f"{_KEY}{name}") for name in primary_key],
         *[item.name for item in rollings],
@@ -89,54 +90,88 @@ def _read_columns(item: Rolling) -> tuple[str, ...]:
     return (item.value, item.event_time, item.as_of, *item.by)
 
 
-def _sweeps(rollings: Sequence[Rolling]) -> list[tuple[tuple[str, ...], list[Rolling]]]:
-    """Group aggregates that one pass answers, by the columns that bring their rows together.
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    """Aggregates that one pass answers, and the columns that bring their rows together."""
 
-    Rows that share (origin, carrier) share origin too: what groups by both rides along.
-    """
-    found: list[tuple[tuple[str, ...], list[Rolling]]] = []
-    for item in sorted(rollings, key=lambda item: (len(item.by), item.by, item.as_of)):
-        for by, items in found:
-            if set(by) <= set(item.by) and items[0].as_of == item.as_of:
-                items.append(item)
-                break
-        else:
-            found.append((item.by, [item]))
+    by: tuple[str, ...]
+    items: tuple[Rolling, ...]
+
+    @property
+    def chunk_s(self) -> int:
+        """Seconds of a chunk: no shorter than the longest window."""
+        return max(_MIN_CHUNK_S, *[item.window_s for item in self.items])
+
+
+def _sweeps(df: DataFrame, rollings: Sequence[Rolling], num_rows: int) -> list[_Sweep]:
+    """Group aggregates by the moment they ask at; by their keys too where a chunk is too large."""
+    found: list[_Sweep] = []
+    for as_of in sorted({item.as_of for item in rollings}):
+        asked = [item for item in rollings if item.as_of == as_of]
+        whole = _Sweep((), tuple(asked))
+        # no row is twice in a chunk: few rows need no counting
+        is_small = num_rows <= _ROWS_PER_TASK or _largest_chunk(df, whole) <= _ROWS_PER_TASK
+        found += [whole] if is_small else _by_key(asked)
     return found
 
 
-def _sweep(df: DataFrame, by: Sequence[str], items: Sequence[Rolling], num_tasks: int) -> DataFrame:
-    chunk_s = max(_MIN_CHUNK_S, *[item.window_s for item in items])
-    place = F.coalesce(_chunk_of(F.col(_SECONDS + items[0].as_of), chunk_s), F.lit(0))
-    asks = df.withColumn(_PLACE, place)
-    reached = F.array(F.col(_PLACE), *_event_chunks(items, chunk_s))
-    chunks = F.array_distinct(F.array_compact(reached))
-    has_key = reduce(and_, [F.col(name).isNotNull() for name in by])
-    # rows of unknown key have no common past: they ask, and are no event to anybody
-    chunks = F.when(has_key, chunks).otherwise(F.array(F.col(_PLACE)))
-    spread = asks.withColumn(_CHUNK, F.explode(chunks)).repartition(num_tasks, *by, _CHUNK)
-    made = [t.StructField(item.name, t.DoubleType()) for item in items]
+def _by_key(items: Sequence[Rolling]) -> list[_Sweep]:
+    """Rows that share (origin, carrier) share origin too: what groups by both rides along."""
+    found: dict[tuple[str, ...], list[Rolling]] = {}
+    for item in sorted(items, key=lambda item: (len(item.by), item.by)):
+        by = next((known for known in found if set(known) <= set(item.by)), item.by)
+        found.setdefault(by, []).append(item)
+    return [_Sweep(by, tuple(items)) for by, items in found.items()]
+
+
+def _largest_chunk(df: DataFrame, sweep: _Sweep) -> int:
+    chunks = df.select(F.explode(_chunks(sweep)).alias(_CHUNK)).groupBy(_CHUNK).count()
+    return chunks.agg(F.max("count")).collect()[0][0] or 0
+
+
+def _answer(df: DataFrame, sweep: _Sweep, num_tasks: int) -> DataFrame:
+    spread = df.withColumns({_PLACE: _place(sweep), _CHUNK: F.explode(_chunks(sweep))})
+    placed = spread.repartition(num_tasks, *sweep.by, _CHUNK)
+    made = [t.StructField(item.name, t.DoubleType()) for item in sweep.items]
     schema = t.StructType([*df.schema.fields, *made])
-    return spread.mapInArrow(_Sweeper(tuple(items), tuple(df.columns), chunk_s), schema)
+    return placed.mapInArrow(_Sweeper(sweep, tuple(df.columns)), schema)
+
+
+def _place(sweep: _Sweep) -> Column:
+    """Chunk of a row's question; 0 where it asks at no known moment."""
+    return F.coalesce(_chunk_of(F.col(_SECONDS + sweep.items[0].as_of), sweep.chunk_s), F.lit(0))
+
+
+def _chunks(sweep: _Sweep) -> Column:
+    """Chunks that need a row: that of its question, and those in which its event can count."""
+    # a shorter window reaches one of the two chunks that the longest one does
+    windows: dict[str, int] = {}
+    for item in sweep.items:
+        windows[item.event_time] = max(item.window_s, windows.get(item.event_time, 0))
+    reached = [
+        _chunk_of(F.col(_SECONDS + name) + shift, sweep.chunk_s)
+        for name, window_s in sorted(windows.items())
+        for shift in (0, window_s)
+    ]
+    place = _place(sweep)
+    needed = F.array_distinct(F.array_compact(F.array(place, *reached)))
+    if not sweep.by:
+        return needed
+    # rows of unknown key have no common past: they ask, and are no event to anybody
+    has_key = reduce(and_, [F.col(name).isNotNull() for name in sweep.by])
+    return F.when(has_key, needed).otherwise(F.array(place))
 
 
 def _chunk_of(seconds: Column, chunk_s: int) -> Column:
     return F.floor(seconds / chunk_s)
 
 
-def _event_chunks(items: Sequence[Rolling], chunk_s: int) -> list[Column]:
-    """Chunks in which an event can count: those of its own time and of a window later."""
-    shifts = {(item.event_time, shift) for item in items for shift in (0, item.window_s)}
-    return [_chunk_of(F.col(_SECONDS + name) + shift, chunk_s) for name, shift in sorted(shifts)]
-
-
 @dataclass(frozen=True, slots=True)
 class _Sweeper:
     """Answer the questions of one task; called in Spark's Python workers."""
 
-    items: tuple[Rolling, ...]
+    sweep: _Sweep
     columns: tuple[str, ...]
-    chunk_s: int
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         found = list(batches)
@@ -146,8 +181,9 @@ class _Sweeper:
         asking = _integers(events[_CHUNK]) == _integers(events[_PLACE])
         questions = events.filter(pa.array(asking)).combine_chunks()
         kept = questions.select(list(self.columns))
-        axes = {item.by: _Axis(events, item.by, self.chunk_s) for item in self.items}
-        for item in self.items:
+        items, chunk_s = self.sweep.items, self.sweep.chunk_s
+        axes = {by: _Axis(events, by, chunk_s) for by in {item.by for item in items}}
+        for item in items:
             answer = _aggregate(item, *axes[item.by].window(item, questions, asking))
             kept = kept.append_column(item.name, pa.array(answer, mask=np.isnan(answer)))
         yield from kept.to_batches()

@@ -74,3 +74,22 @@ def test_no_setuptools_at_run_time() -> None:
     folder = ROOT / "build" / "venv" / "lib" / "python3.11" / "site-packages"
     assert list(folder.glob("petastorm"))
     assert list(folder.glob("setuptools*")) == []
+
+
+def test_spark_loads_its_classes_from_the_archive(tmp_path: Path) -> None:
+    lines = (ROOT / "build" / "spark-conf" / "spark-defaults.conf").read_text().splitlines()
+    settings = dict(line.split(maxsplit=1) for line in lines if line and not line.startswith("#"))
+    java = Path(os.environ["JAVA_HOME"]) / "bin" / "java"
+    options = settings["spark.driver.extraJavaOptions"].split()
+    # as spark-submit puts it together: our jars, the folder of settings, Spark's own
+    jars = settings["spark.driver.extraClassPath"]
+    path = f"{jars}:{ROOT / 'build' / 'spark-conf'}/:{jars.partition(':')[0]}"
+    log = tmp_path / "classes.log"
+    program = ["org.apache.spark.deploy.SparkSubmit", "--version"]
+    command = [java, *options, f"-Xlog:class+load:file={log}", "-cp", path, *program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == ""  # it belongs to a job's JSON line
+    named = [line for line in log.read_text().splitlines() if " org.apache.spark." in line]
+    loaded = [line for line in named if "$Lambda" not in line]  # made anew by each process
+    archived = [line for line in loaded if "shared objects file (top)" in line]
+    assert len(archived) > 0.9 * len(loaded) > 0

@@ -91,7 +91,13 @@ def _draw_rows(count: int) -> list[tuple[Any, ...]]:
     return [(*row[:5], None if row[5] is None else float(row[5])) for row in rows]
 
 
-def test_it_agrees_with_a_loop_over_all_pairs(spark: SparkSession) -> None:
+@pytest.mark.parametrize(
+    "rows_per_task", [600, 500, 100], ids=["few_rows", "whole_chunks", "by_key"]
+)
+def test_it_agrees_with_a_loop_over_all_pairs(
+    spark: SparkSession, rows_per_task: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.transforms.roll._ROWS_PER_TASK", rows_per_task)
     rows = _draw_rows(600)
     items = (
         _rolling("mean_1h", "mean", ("origin",), _HOUR),
