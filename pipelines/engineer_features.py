@@ -5,7 +5,6 @@ files of one row group and about the same size, rows in the order of a hash of t
 stretch of the table is a fair sample of it.
 """
 
-import shutil
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ from pyspark.sql import functions as F
 
 from pipelines.cli import param
 from pipelines.layout import Layout
+from pipelines.spark.scratch import keep_rows, scratch_folder
 from pipelines.state import write_json
 from pipelines.step import FATE, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import count_rows, is_written, read_table
@@ -53,16 +53,10 @@ def run(spark: SparkSession, params: EngineerFeaturesParams) -> StepResult:
     key = step_key("engineer_features", Layout(params.root, spec.name), spec.fingerprint(), params)
 
     def make() -> StepResult:
-        # Joins and windows feed seven fits and one write: keep their rows, in columns, on disk.
-        # Spark's own cache holds a hundred of its batches in memory for each task that reads it.
-        scratch = key.layout.base / f".{key.step}-{key.fingerprint}"
-        try:
-            rows = _widen(spark, spec, inputs)
-            rows.write.mode("overwrite").parquet(str(scratch))
-            wide = spark.read.schema(rows.schema).parquet(str(scratch))
+        # joins and windows feed a dozen fits and one write
+        with scratch_folder(key.layout.scratch(key.step, key.fingerprint)) as folder:
+            wide = keep_rows(_widen(spark, spec, inputs), folder)
             return _make_features(spark, spec, wide, key, (inputs[spec.main.name], params))
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
     return once(key, make, is_written)
 

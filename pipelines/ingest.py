@@ -5,7 +5,6 @@ that breaks its contract leaves everything as it was. Text is parsed once, into 
 Parquet files; the tables are written from there.
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,6 +29,7 @@ from pipelines.sources.parse import (
 from pipelines.sources.text import read_records
 from pipelines.spark.concurrent import map_tables
 from pipelines.spark.schema import local_frame
+from pipelines.spark.scratch import keep_rows, scratch_folder
 from pipelines.step import FATE, Fates, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import commit_info, has_version, lock_table, versions
 from pipelines.tables.ledger import check_fates, write_kept
@@ -93,17 +93,14 @@ def run(spark: SparkSession, params: IngestParams) -> StepResult:
 def _ingest(
     spark: SparkSession, spec: DatasetSpec, key: StepKey, files: dict[str, tuple[SourceFile, ...]]
 ) -> StepResult:
-    scratch = key.layout.landing / f".{STEP}-{key.fingerprint}"
-    try:
+    with scratch_folder(key.layout.scratch(STEP, key.fingerprint)) as folder:
         checked = map_tables(
             spark,
-            lambda source: _check(spark, spec, source, files[source.name], scratch / source.name),
+            lambda source: _check(spark, spec, source, files[source.name], folder / source.name),
             spec.sources,
         )
         written = map_tables(spark, lambda item: _write(item, key), checked)
         quarantine = _write_quarantine(spark, checked, spec.name, key)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     details: dict[str, Any] = {
         "quarantine": str(quarantine),
         "files": {name: [asdict(file) for file in some] for name, some in files.items()},
@@ -126,9 +123,7 @@ def _check(
     observed = marked.observe(
         observation, F.count_if(is_kept).alias("kept"), F.count_if(is_blank).alias("blank")
     )
-    explained = explain(observed, source)
-    explained.write.mode("overwrite").parquet(str(scratch))
-    parsed = spark.read.schema(explained.schema).parquet(str(scratch))
+    parsed = keep_rows(explain(observed, source), scratch)
     malformed = quarantined(parsed)
     counts = malformed.groupBy("source_file", "rule").count().collect()
     num_malformed: dict[str, int] = {}

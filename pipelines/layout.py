@@ -37,6 +37,10 @@ class Layout:
         """Source files as they came, unpacked."""
         return self.base / "landing"
 
+    def scratch(self, step: str, fingerprint: str) -> Path:
+        """Files of one execution of a step, which end with it."""
+        return self.base / f".{step}-{fingerprint}"
+
     @property
     def states(self) -> Path:
         """Fitted states, JSON."""

@@ -68,10 +68,7 @@ class _Replay:
 
 
 def live_files(folder: str, version: int) -> list[LiveFile]:
-    """Give the live files of the table in ``folder`` at ``version``, in a repeatable order.
-
-    The order follows the files' statistics, not their random names: a table made twice from the
-    same rows gives the same order.
+    """Give the live files of the table in ``folder`` at ``version``, in the order of their paths.
 
     Raises:
         TableError: No table or version is there, the log has a gap, or the table uses deletion
@@ -83,7 +80,7 @@ def live_files(folder: str, version: int) -> list[LiveFile]:
         replay.apply(action)
     _refuse(root, version, replay)
     files = [_live_file(root, added) for added in replay.files.values()]
-    return sorted(files, key=_content_key)
+    return sorted(files, key=lambda file: file.path)
 
 
 def _actions(root: Path, version: int) -> Iterator[dict[str, Any]]:
@@ -213,8 +210,3 @@ def _live_file(root: Path, added: dict[str, Any]) -> LiveFile:
     stats = json.loads(added.get("stats") or "{}")
     path = root / unquote(added["path"])
     return LiveFile(str(path), added["size"], dict(added.get("partitionValues") or {}), stats)
-
-
-def _content_key(file: LiveFile) -> tuple[str, ...]:
-    partition = json.dumps(file.partition, sort_keys=True)
-    return partition, json.dumps(file.stats, sort_keys=True), file.path

@@ -4,9 +4,11 @@ Everything that can be refused is refused here, from the log and the footers, be
 row is read: a null, another type or an altered file would reach the model as a plain number.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -99,19 +101,29 @@ def read_manifest(folder: str, version: int, columns: InputColumns) -> Manifest:
                 f"Delete {Path(folder) / name}; Delta does not need it"
             )
     splits: dict[str, tuple[RowGroup, ...]] = {}
-    for file in live_files(folder, version):
+    footers = [(file, _footer(table, file)) for file in live_files(folder, version)]
+    for file, footer in sorted(footers, key=lambda pair: _content_key(*pair)):
         split = file.partition.get(SPLIT_COLUMN)
         if split is None:
             raise TableError(
                 f"{table}: expected a table partitioned by {SPLIT_COLUMN!r}; {file.path} has "
                 f"partition values {file.partition}. Write it with partitionBy({SPLIT_COLUMN!r})"
             )
-        splits[split] = (*splits.get(split, ()), *_row_groups(table, file, columns))
+        splits[split] = (*splits.get(split, ()), *_row_groups(table, file, footer, columns))
     return Manifest(table, columns, splits)
 
 
-def _row_groups(table: str, file: LiveFile, columns: InputColumns) -> list[RowGroup]:
-    footer = _footer(table, file)
+def _content_key(file: LiveFile, footer: pq.FileMetaData) -> tuple[str, ...]:
+    """Order by what a file holds: its name is random, and a table made anew must read the same."""
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
+    bounds = [(chunk.path_in_schema, chunk.num_values, *_bounds(chunk)) for chunk in chunks]
+    return json.dumps(file.partition, sort_keys=True), repr(bounds), file.path
+
+
+def _row_groups(
+    table: str, file: LiveFile, footer: pq.FileMetaData, columns: InputColumns
+) -> list[RowGroup]:
     logged = file.stats.get("numRecords", footer.num_rows)
     if logged != footer.num_rows:
         raise TableError(
@@ -177,7 +189,13 @@ def _check_nulls(table: str, file: LiveFile, chunks: Sequence[pq.ColumnChunkMeta
 
 
 def _range(chunk: pq.ColumnChunkMetaData) -> tuple[int, int] | None:
+    low, high = _bounds(chunk)
+    return None if low is None else (int(low), int(high))
+
+
+def _bounds(chunk: pq.ColumnChunkMetaData) -> tuple[Any, Any]:
+    """Least and greatest value by the footer; None twice if it doesn't say."""
     statistics = chunk.statistics
     if statistics is None or not statistics.has_min_max:
-        return None
-    return int(statistics.min), int(statistics.max)
+        return None, None
+    return statistics.min, statistics.max

@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=[], help=f"steps among {', '.join(NAMES)}")
     parser.add_argument("--rows", default="1000000,10000000", help="clean flights, comma-separated")
     parser.add_argument("--output", default="build/benchmarks", help="data, tables and results")
+    parser.add_argument("--epochs", type=int, default=2, help="epochs of the step train, exactly")
     parser.add_argument("--keep", action="store_true", help="keep the tables that were written")
     said = parser.parse_args()
     names: list[str] = said.names or [*NAMES]
@@ -39,7 +40,7 @@ def main() -> None:
     for rows in (int(text) for text in said.rows.split(",")):
         print(f"generating {rows:,} flights", file=sys.stderr, flush=True)
         data = generate(output / f"data-{rows}", rows)
-        results += measure(names, data, output / f"lake-{rows}")
+        results += measure(names, data, output / f"lake-{rows}", said.epochs)
         write_json(output / "results.json", {"machine": describe_machine(), "results": results})
         if not said.keep:
             shutil.rmtree(output / f"lake-{rows}", ignore_errors=True)
@@ -47,10 +48,10 @@ def main() -> None:
     raise SystemExit(any(result["differs"] for result in results))
 
 
-def measure(names: list[str], data: Generated, root: Path) -> list[dict[str, Any]]:
+def measure(names: list[str], data: Generated, root: Path, epochs: int) -> list[dict[str, Any]]:
     """Run the steps in a process of their own, on empty tables, and measure those named."""
     shutil.rmtree(root, ignore_errors=True)
-    said = json.dumps({"names": names, "data": asdict(data), "root": str(root)})
+    said = json.dumps({"names": names, "data": asdict(data), "root": str(root), "epochs": epochs})
     command = [sys.executable, "-m", "tests.benchmarks.steps", said]
     results: list[dict[str, Any]] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_REPOSITORY) as child:

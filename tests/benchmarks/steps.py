@@ -15,6 +15,7 @@ import schemas.flights
 from jobs.steps import STEPS, Journey, Step, validate
 from pipelines.spark.session import spark_session
 from pipelines.step import StepResult
+from pipelines.train import TrainParams, launch_training
 from schemas.contract import DatasetSpec, TimeSplit
 from tests.benchmarks.generate import SHIFT_DAYS, read_generated
 
@@ -48,16 +49,32 @@ def main() -> None:
             if name in wanted:
                 _say({"begin": name})
                 started = time.monotonic()
-                result = run_step(journey, step, name)
+                result = run_step(journey, step, name, said["epochs"])
                 _say({**asdict(result), "step": name, "seconds": _since(started)})
     spark.stop()
 
 
-def run_step(journey: Journey, step: Step, name: str) -> StepResult:
+def run_step(journey: Journey, step: Step, name: str, epochs: int) -> StepResult:
     """Run one step, or the validation of its tables, on what the journey has so far."""
-    result = step.run(journey) if name == step.name else validate(journey, step)
+    if name == "train":
+        result = _train(journey, epochs)
+    else:
+        result = step.run(journey) if name == step.name else validate(journey, step)
     journey.results[name] = result
     return result
+
+
+def _train(journey: Journey, epochs: int) -> StepResult:
+    """Train exactly ``epochs`` epochs, so that sizes can be compared: early stopping is off."""
+    params = TrainParams(
+        dataset=journey.spec.name,
+        features=journey.features,
+        state=journey.file("engineer_features", "state"),
+        root=journey.root,
+        epochs=epochs,
+        patience=0,
+    )
+    return launch_training(params, journey.num_processes)
 
 
 def _since(started: float) -> float:

@@ -17,7 +17,8 @@ class _Road:
     """Submits one step after the other and hands on what the last one printed."""
 
     def __init__(self, checkout: Checkout, root: Path) -> None:
-        self.raw, self._folder, self._root = checkout.folder / "raw", checkout.folder, root
+        self.raw, self.records = checkout.folder / "raw", root / "parcels" / "steps"
+        self._folder, self._root = checkout.folder, root
         self._environment = {**os.environ, "PYTHONPATH": str(checkout.folder)}
 
     def submit(self, step: str, *flags: str, launcher: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -67,6 +68,18 @@ def test_the_whole_road_step_by_step(road: _Road) -> None:
     model = ("--model", trained["files"]["model"])
     evaluated = road.submit("evaluate", *features, *state, *model, launcher=("python",))
     assert 0.5 < evaluated["details"]["models"]["network"]["roc_auc"] <= 1
+    metrics = ("--metrics", evaluated["files"]["metrics"])
+    record = road.records / f"train-{trained['fingerprint']}.json"
+    registered = road.submit(
+        "register", *features, *state, *model, *metrics, "--training", str(record),
+        launcher=("python",),
+    )  # fmt: skip
+    assert registered["details"]["is_champion"]
+    scored = road.submit("score", *features)
+    assert scored["rows"]["parcels"]["kept"] == evaluated["details"]["rows"]["test"]
+    steps = [str(path) for path in sorted(road.records.glob("*.json"))]
+    page = road.submit("report", "--steps", *steps, launcher=("python",))["files"]["report"]
+    assert "ROC AUC" in Path(page).read_text()
 
 
 def test_a_step_that_fails_has_no_exit_code_0_and_one_line(road: _Road, tmp_path: Path) -> None:

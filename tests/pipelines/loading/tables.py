@@ -51,8 +51,7 @@ def add_file(folder: Path, split: str, number: int, table: pa.Table) -> dict[str
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path)
-    bounds = {"x0": [table["x0"][0].as_py(), table["x0"][-1].as_py()]} if len(table) else {}
-    stats = {"numRecords": table.num_rows, "bounds": bounds}
+    stats = {"numRecords": table.num_rows}
     return {
         "add": {
             "path": quote(name),

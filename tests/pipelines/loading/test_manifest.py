@@ -26,7 +26,7 @@ def read(folder: Path | str, version: int = 0) -> Manifest:
 
 def test_rows_are_counted_by_split(tmp_path: Path) -> None:
     manifest = read(make(tmp_path))
-    assert [group.rows for group in manifest.row_groups("train")] == [30, 20]
+    assert sorted(group.rows for group in manifest.row_groups("train")) == [20, 30]
     assert (manifest.num_rows("train"), manifest.num_rows("validation")) == (50, 9)
     assert manifest.label_range("train") == (0, 1)
 
