@@ -16,6 +16,7 @@ class TrainJob(TrainParams):
     """Train a network on a pinned features table, on --np local ranks or under horovodrun."""
 
     np: int = param("local ranks to start; not looked at inside a Horovod job", 1)
+    restarts: int = param("times to go on from the last checkpoint when a rank is lost", 0)
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def main() -> None:
     job = parse_params(TrainJob)
     params = TrainParams(**{item.name: getattr(job, item.name) for item in fields(TrainParams)})
     if not is_rank():
-        print_result(launch_training(params, job.np))
+        print_result(launch_training(params, job.np, job.restarts))
         return
     # a launcher must not wait for TensorFlow
     from pipelines.training.distributed import start, stop

@@ -11,6 +11,7 @@ __all__ = [
     "GristmillError",
     "LedgerError",
     "ParameterError",
+    "RankLostError",
     "TableError",
     "TrainingError",
 ]
@@ -38,3 +39,7 @@ class DataQualityError(GristmillError):
 
 class TrainingError(GristmillError):
     """Training can't start or had to stop: too few rows, a single class, a loss that is NaN."""
+
+
+class RankLostError(TrainingError):
+    """A rank was killed, hangs or can't reach the others: training can go on from a checkpoint."""

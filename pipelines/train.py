@@ -7,18 +7,19 @@ TensorFlow is imported inside ``run`` only: a process that launches must start a
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.cli import param
-from pipelines.errors import ParameterError, TrainingError
+from pipelines.errors import ParameterError, RankLostError, TrainingError
 from pipelines.layout import Layout
 from pipelines.state import fingerprint, read_json, sync_folder, write_json
 from pipelines.step import StepKey, StepResult, once, read_result, step_key
 from pipelines.tables.version import parse_version
 from pipelines.training import launcher
+from pipelines.training.heartbeat import heartbeat
 from pipelines.world import World
 from schemas.encode import FeatureColumn
 
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     import keras
 
     from pipelines.loading.manifest import Manifest
+    from pipelines.loading.shard_plan import ShardPlan
     from pipelines.training.loop import Outcome
 
 STEP = "train"
+_MUCH = 0.1  # of the training time spent waiting
 _JOB = Path(__file__).parent.parent / "jobs" / "train.py"
 
 
@@ -42,19 +45,31 @@ class TrainParams:
     root: str = param("folder of all data sets", "lake")
     epochs: int = param("passes over the training split, at most", 10)
     global_batch_size: int = param("rows per step over all ranks, a multiple of 24", 1536)
+    memory_mb: int = param(
+        "keep a rank's training rows in so many MB, permuted wholly each epoch; 0: read anew", 0
+    )
     learning_rate: float = param("peak learning rate of AdamW", 0.002)
     warmup_epochs: float = param("epochs of linear learning-rate warm-up", 0.5)
     weight_decay: float = param("decoupled weight decay of AdamW", 0.004)
+    checkpoint_steps: int = param(
+        "steps between checkpoints inside an epoch, each with a check that ranks agree; 0: none",
+        1000,
+    )
     patience: int = param("epochs without a better validation loss before stopping; 0: never", 3)
     hidden: tuple[int, ...] = param("width of each hidden layer", (128, 64))
     dropout: float = param("share of hidden values masked in training", 0.2)
+    batch_norm: bool = param("normalise over the global batch before each activation", False)
+    half_gradients: bool = param("send gradients between ranks as float16", False)
+    sparse_gradients: bool = param("send only the rows of an embedding that a batch touched", False)
     seed: int = param("decides first weights, order of rows and dropout masks", 1)
 
     def __post_init__(self) -> None:
         bounds = {
             "epochs": (1, 10_000),
             "warmup_epochs": (0, self.epochs),
+            "memory_mb": (0, 10_000_000),
             "weight_decay": (0, 1),
+            "checkpoint_steps": (0, 10_000_000),
             "patience": (0, 10_000),
             "seed": (0, 2**31 - 1),
         }
@@ -79,17 +94,34 @@ def trained(params: TrainParams) -> StepResult | None:
     return replace(known, is_reused=True) if _is_there(known) else None
 
 
-def launch_training(params: TrainParams, num_processes: int) -> StepResult:
+def launch_training(params: TrainParams, num_processes: int, restarts: int = 0) -> StepResult:
     """Train on ``num_processes`` ranks of this machine; a finished training is not repeated.
 
+    Args:
+        params: What to train.
+        num_processes: Ranks, at least 1.
+        restarts: How often to go on from the last checkpoint after a rank was lost.
+
     Raises:
+        RankLostError: A rank was killed or hangs, and no restart is left.
         TrainingError: A rank failed; with its number and its last words.
     """
     if num_processes < 1:
         raise ParameterError(f"expected --np >= 1; got {num_processes}")
+    if restarts < 0:
+        raise ParameterError(f"expected --restarts >= 0; got {restarts}")
     if known := trained(params):
         return known
-    printed = launcher.launch([sys.executable, str(_JOB), *_flags(params)], num_processes)
+    command = [sys.executable, str(_JOB), *_flags(params)]
+    for number in range(1, restarts + 1):
+        try:
+            printed = launcher.launch(command, num_processes)
+            break
+        except RankLostError as error:
+            sys.stderr.write(f"train: restart {number} of {restarts}: {error}\n")
+            sys.stderr.flush()
+    else:
+        printed = launcher.launch(command, num_processes)
     lines = printed.strip().splitlines()
     if not lines:
         raise TrainingError("expected one JSON line from rank 0; it printed nothing")
@@ -115,7 +147,9 @@ def run(params: TrainParams, world: World) -> StepResult:
 
 
 def _train(params: TrainParams, key: StepKey, world: World) -> StepResult:
-    from pipelines.loading.dataset import load_split  # noqa: PLC0415  see the module's docstring
+    from pipelines.loading.dataset import Reading, load_split  # noqa: PLC0415  see the module's docstring
+    from pipelines.loading.mixing import measure_mixing  # noqa: PLC0415
+    from pipelines.training.distributed import Reduction  # noqa: PLC0415
     from pipelines.training.loop import Loop, LoopSettings  # noqa: PLC0415
     from pipelines.training.models import build_model  # noqa: PLC0415
 
@@ -124,9 +158,15 @@ def _train(params: TrainParams, key: StepKey, world: World) -> StepResult:
     _check_classes(manifest)
     folder = key.layout.trainings / key.fingerprint
     size = params.global_batch_size
-    train = load_split(manifest, "train", world, global_batch_size=size, seed=params.seed)
-    validation = load_split(manifest, "validation", world, global_batch_size=size, seed=None)
-    model = build_model(features, params.hidden, params.dropout, params.seed)
+    reading = Reading(size, params.seed, params.memory_mb)
+    train = load_split(manifest, "train", world, reading)
+    validation = load_split(manifest, "validation", world, Reading(size))
+    mixing = measure_mixing(train.plan)
+    if world.is_root:
+        _say_plan(train.plan, world, mixing)
+    model = build_model(
+        features, params.hidden, params.dropout, params.seed, has_batch_norm=params.batch_norm
+    )
     settings = LoopSettings(
         folder,
         params.epochs,
@@ -135,13 +175,18 @@ def _train(params: TrainParams, key: StepKey, world: World) -> StepResult:
         params.patience,
         params.weight_decay,
         params.seed,
+        params.checkpoint_steps,
+        Reduction(params.half_gradients, params.sparse_gradients),
     )
-    outcome = Loop(model, train, validation, settings, world).run()
+    with heartbeat() as beat:
+        outcome = Loop(model, train, validation, settings, world).run(beat)
     if world.is_root:
+        sys.stderr.write(f"train: {_where_time_went(outcome.progress.history)}\n")
         _save_model(model, folder / "model.keras")
         write_json(folder / "history.json", asdict(outcome.progress))
     details = _details(outcome, world) | {
         "plan": train.plan.fingerprint(),
+        "mixing": round(mixing, 3),
         "steps_per_epoch": train.plan.num_steps,
         "parameters": asdict(params),
         "num_weights": int(model.count_params()),
@@ -156,6 +201,15 @@ def _train(params: TrainParams, key: StepKey, world: World) -> StepResult:
     )
 
 
+def _say_plan(plan: "ShardPlan", world: World, mixing: float) -> None:
+    shares = [plan.rows_of_rank(World(rank, world.size)) for rank in range(world.size)]
+    sys.stderr.write(
+        f"train: {plan.num_rows:,} rows in {len(plan.rows)} row groups; {plan.num_steps} steps of "
+        f"{plan.global_batch_size}; {min(shares):,} to {max(shares):,} rows for each of "
+        f"{world.size} ranks; a batch draws on {mixing:.0%} of the row groups of a full shuffle\n"
+    )
+
+
 def _details(outcome: "Outcome", world: World) -> dict[str, Any]:
     progress = outcome.progress
     best = progress.history[progress.best_epoch - 1]
@@ -167,7 +221,22 @@ def _details(outcome: "Outcome", world: World) -> dict[str, Any]:
         "rows_per_epoch": outcome.rows_per_epoch,
         "weights_digest": outcome.weights_digest,
         "train_seconds": round(progress.seconds, 2),
+        "where_time_went": _where_time_went(progress.history),
     }
+
+
+def _where_time_went(history: Sequence[Mapping[str, float]]) -> str:
+    """Say on which part of an epoch its seconds went, and what to change, for rank 0."""
+    total, train, waited = (
+        sum(epoch[name] for epoch in history) for name in ("seconds", "train_s", "input_wait_s")
+    )
+    said = (
+        f"{total:.1f} s of epochs: {(train - waited) / total:.0%} steps (compute and all-reduce), "
+        f"{waited / total:.0%} waiting for rows, {1 - train / total:.0%} validation and checkpoints"
+    )
+    if waited > _MUCH * train:
+        return f"{said}. Rows are what limits it: keep them in memory (--memory-mb)"
+    return f"{said}. Steps are what limits it: a larger --global-batch-size means fewer of them"
 
 
 def _features(params: TrainParams) -> list[FeatureColumn]:
@@ -217,7 +286,9 @@ def _save_model(model: "keras.Model", path: Path) -> None:
 
 def _key(params: TrainParams) -> StepKey:
     layout = Layout(params.root, params.dataset)
-    decides = {**asdict(params), "root": "", "state": fingerprint(_state_content(params))}
+    # where it is kept and how often changes nothing in the result
+    where = {"root": "", "checkpoint_steps": 0}
+    decides = {**asdict(params), **where, "state": fingerprint(_state_content(params))}
     return step_key(STEP, layout, decides)
 
 
@@ -237,7 +308,10 @@ def _is_there(result: StepResult) -> bool:
 def _flags(params: TrainParams) -> list[str]:
     flags: list[str] = []
     for item in fields(params):
-        value = getattr(params, item.name)
+        value, name = getattr(params, item.name), item.name.replace("_", "-")
+        if isinstance(value, bool):
+            flags.append(f"--{'' if value else 'no-'}{name}")
+            continue
         values = value if isinstance(value, tuple) else (value,)
-        flags += [f"--{item.name.replace('_', '-')}", *map(str, values)]
+        flags += [f"--{name}", *map(str, values)]
     return flags

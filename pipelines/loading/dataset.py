@@ -1,6 +1,7 @@
 """A shard plan as a tf.data.Dataset of whole batches with static shapes.
 
-Memory is bounded by (lanes of this rank + 4) row groups and two batches, whatever the table's size.
+Memory is bounded by (lanes of this rank + 4) row groups and two batches, whatever the table's size;
+or by what the caller allows, for rows that stay in memory.
 """
 
 from collections import deque
@@ -12,9 +13,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from pipelines.errors import GristmillError, TableError
+from pipelines.errors import GristmillError, ParameterError, TableError
+from pipelines.loading.decode import Rows, concatenate
 from pipelines.loading.manifest import InputColumns, Manifest
-from pipelines.loading.reader import RowGroupReader, Rows
+from pipelines.loading.reader import RowGroupReader
 from pipelines.loading.shard_plan import ShardPlan
 from pipelines.world import World
 
@@ -30,6 +32,9 @@ class _Chunk:
     order: NDArray[np.int64]
 
 
+_Lanes: TypeAlias = list[deque[_Chunk]]
+
+
 @dataclass(slots=True)
 class Split:
     """One split as batches for one rank, epoch after epoch.
@@ -43,22 +48,23 @@ class Split:
     columns: InputColumns
     _reader: RowGroupReader
     _errors: list[GristmillError] = field(default_factory=list)
+    _resident: dict[int, Rows] = field(default_factory=dict)
 
-    def batches(self, epoch: int) -> Iterator[Any]:
-        """Give the batches of one epoch as tensors, ``plan.num_steps`` of them.
+    def batches(self, epoch: int, first_step: int = 0) -> Iterator[Any]:
+        """Give the batches of one epoch as tensors, from ``first_step`` to ``plan.num_steps``.
 
         Raises:
             TableError: The table can't be read, or an epoch gave other rows than planned.
         """
         try:
-            yield from self.dataset(epoch)
+            yield from self.dataset(epoch, first_step)
         except tf.errors.OpError:
             # tf.data wraps what the generator raised into text
             if self._errors:
                 raise self._errors.pop() from None
             raise
 
-    def dataset(self, epoch: int) -> "tf.data.Dataset[Any]":
+    def dataset(self, epoch: int, first_step: int = 0) -> "tf.data.Dataset[Any]":
         """Give one epoch as a dataset; iterate it to its end before asking for the next."""
         size = self.plan.batch_size(self.world)
         inputs = {
@@ -68,7 +74,7 @@ class Split:
         label = tf.TensorSpec((size, 1), tf.float32)
         weight = tf.TensorSpec((size,), tf.float32)
         made = tf.data.Dataset.from_generator(
-            lambda: self._generate(epoch), output_signature=(inputs, label, weight)
+            lambda: self._generate(epoch, first_step), output_signature=(inputs, label, weight)
         )
         options = tf.data.Options()
         options.threading.private_threadpool_size = 1
@@ -81,62 +87,102 @@ class Split:
         """Stop reading."""
         self._reader.close()
 
-    def _generate(self, epoch: int) -> Iterator[_Batch]:
+    def _generate(self, epoch: int, first_step: int) -> Iterator[_Batch]:
         try:
-            yield from self._arrays(epoch)
+            yield from self._arrays(epoch, first_step)
         except GristmillError as error:
             self._errors.append(error)
             raise
 
-    def _arrays(self, epoch: int) -> Iterator[_Batch]:
-        reads = self.plan.reads(self.world, epoch)
-        decoded = self._reader.read([read.row_group for read in reads])
+    def _arrays(self, epoch: int, first_step: int) -> Iterator[_Batch]:
+        feed = self._feed_resident if self.plan.is_resident else self._feed
         lanes = [deque[_Chunk]() for _ in range(self.plan.lanes // self.world.size)]
-        given = position = 0
-        for step in range(self.plan.num_steps):
-            while position < len(reads) and reads[position].step <= step:
-                read, rows = reads[position], next(decoded)
-                order = self.plan.row_order(read.row_group, epoch)
-                for stretch in read.stretches:
-                    lanes[stretch.lane].append(_Chunk(rows, order[stretch.begin : stretch.end]))
-                position += 1
+        given = 0
+        for _ in feed(epoch, first_step, lanes):
             filled, batch = _take(lanes, self.plan.slice_size, self.columns)
             given += filled
             yield batch
-        next(decoded, None)  # lets the reader count its row groups
-        planned = self.plan.rows_of_rank(self.world)
+        planned = self.plan.rows_of_rank(self.world, first_step)
         if given != planned:
             raise TableError(
                 f"epoch {epoch}: expected {planned} rows for rank {self.world.rank} of "
                 f"{self.world.size}; got {given}. The reader has a fault; please report it"
             )
 
+    def _feed(self, epoch: int, first_step: int, lanes: _Lanes) -> Iterator[None]:
+        """Before each step, put into the lanes what it needs."""
+        reads = self.plan.reads(self.world, epoch, first_step)
+        decoded = self._reader.read([read.row_group for read in reads])
+        position = 0
+        for step in range(first_step, self.plan.num_steps):
+            while position < len(reads) and reads[position].step <= step:
+                read, rows = reads[position], next(decoded)
+                order = self.plan.row_order(read.row_group, epoch)
+                for stretch in read.stretches:
+                    lanes[stretch.lane].append(_Chunk(rows, order[stretch.begin : stretch.end]))
+                position += 1
+            yield
+        next(decoded, None)  # lets the reader count its row groups
 
-def load_split(
-    manifest: Manifest, split: str, world: World, *, global_batch_size: int, seed: int | None
-) -> Split:
+    def _feed_resident(self, epoch: int, first_step: int, lanes: _Lanes) -> Iterator[None]:
+        """Put the whole lanes in at once, in the epoch's order; the first time, read them."""
+        if not self._resident:
+            parts: list[list[Rows]] = [[] for _ in lanes]
+            reads = self.plan.reads(self.world, 0)
+            decoded = self._reader.read([read.row_group for read in reads])
+            for read, rows in zip(reads, decoded, strict=True):
+                order = self.plan.row_order(read.row_group, 0)
+                for stretch in read.stretches:
+                    parts[stretch.lane].append(rows.take(order[stretch.begin : stretch.end]))
+            self._resident = {i: concatenate(lane) for i, lane in enumerate(parts) if lane}
+        done = first_step * self.plan.slice_size
+        for number, rows in self._resident.items():
+            order = self.plan.lane_order(self.world, number, epoch)[done:]
+            if len(order):
+                lanes[number].append(_Chunk(rows, order))
+        for _ in range(first_step, self.plan.num_steps):
+            yield
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a split is read.
+
+    ``global_batch_size`` counts the rows of a step over all ranks. ``seed`` decides their order;
+    None keeps the table's, for validation and test. With ``memory_mb`` 0 the rows are read anew in
+    each epoch, else those of a rank stay in memory, in so many MB.
+    """
+
+    global_batch_size: int
+    seed: int | None = None
+    memory_mb: int = 0
+
+
+def load_split(manifest: Manifest, split: str, world: World, reading: Reading) -> Split:
     """Plan and open one split of a table version for one rank.
 
-    Args:
-        manifest: The table version.
-        split: ``train``, ``validation`` or ``test``.
-        world: This rank.
-        global_batch_size: Rows per step over all ranks.
-        seed: Order of the rows; None keeps the table's order, for validation and test.
-
     Raises:
-        ParameterError: The batch size or number of ranks does not fit the plan.
+        ParameterError: The batch size or number of ranks does not fit the plan, or the rows of a
+            rank do not fit into the memory allowed.
         TableError: The split is empty.
         TrainingError: There are fewer rows than ranks.
     """
     groups = manifest.row_groups(split)
     plan = ShardPlan(
         tuple(group.rows for group in groups),
-        global_batch_size,
-        seed=seed or 0,
-        is_shuffled=seed is not None,
+        reading.global_batch_size,
+        seed=reading.seed or 0,
+        is_shuffled=reading.seed is not None,
+        is_resident=reading.memory_mb > 0,
     )
     plan.check_world(world)
+    needed_mb = -(-plan.rows_of_rank(world) * 4 * len(manifest.columns.types) // 10**6)
+    if 0 < reading.memory_mb < needed_mb:
+        raise ParameterError(
+            f"{manifest.table}: expected the rows of a rank to fit into {reading.memory_mb} MB; "
+            f"split {split!r} needs {needed_mb} MB on each of {world.size} ranks. Give more, "
+            "take more ranks, or 0 to read the rows anew in each epoch"
+        )
     return Split(plan, world, manifest.columns, RowGroupReader(groups, manifest.columns))
 
 

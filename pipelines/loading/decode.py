@@ -4,6 +4,7 @@ Whatever Parquet could hold that no features job writes (a null, a NaN, a code o
 reach the model as a plain number, so it stops the run here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,16 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.integers)
+
+    def take(self, order: NDArray[np.int64]) -> "Rows":
+        """Give the rows at the places ``order``, copied."""
+        return Rows(self.numeric[order], self.integers[order])
+
+
+def concatenate(parts: Sequence[Rows]) -> Rows:
+    """Lay rows end to end."""
+    numeric = np.concatenate([part.numeric for part in parts])
+    return Rows(numeric, np.concatenate([part.integers for part in parts]))
 
 
 def read_rows(path: str, row_group: int, columns: InputColumns) -> Rows:

@@ -7,6 +7,9 @@ every lane, and a rank owns neighbouring lanes, so the k-th global batch is the 
 on any number of ranks that divides ``lanes``. Where a lane is out of rows, at the end, slots stay
 empty: they get weight zero, so every rank takes the same number of steps and no row is seen twice.
 
+A resident plan is for rows that stay in memory: the lanes hold the same rows in all epochs, those
+of the first one's order, and each lane is permuted wholly, epoch by epoch.
+
 A row group is read at most twice an epoch by a rank (once more where it lies across the border
 between two lanes), and a rank holds at most one row group per lane.
 
@@ -26,7 +29,7 @@ from pipelines.errors import ParameterError, TrainingError
 from pipelines.world import World
 
 LANES = 24  # divisible by 1, 2, 3, 4, 6, 8, 12 and 24 ranks
-_GROUPS, _ROWS = 0, 1  # streams of random numbers
+_GROUPS, _ROWS, _LANES = 0, 1, 2  # streams of random numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class ShardPlan:
         seed: Decides every order, together with the epoch.
         lanes: Stretches of the stream; the number of ranks must divide it.
         is_shuffled: False keeps the manifest's order, for validation and test.
+        is_resident: The lanes hold the same rows in all epochs; see ``lane_order``.
     """
 
     rows: tuple[int, ...]
@@ -72,6 +76,7 @@ class ShardPlan:
     seed: int
     lanes: int = LANES
     is_shuffled: bool = True
+    is_resident: bool = False
 
     def __post_init__(self) -> None:
         size, lanes = self.global_batch_size, self.lanes
@@ -110,10 +115,13 @@ class ShardPlan:
         """Rows of the global batch ``step``; fewer than ``global_batch_size`` only at the end."""
         return sum(self._lane_step_rows(lane, step) for lane in range(self.lanes))
 
-    def rows_of_rank(self, world: World) -> int:
-        """Rows that ``world`` reads in an epoch."""
+    def rows_of_rank(self, world: World, first_step: int = 0) -> int:
+        """Rows that ``world`` reads in an epoch, from ``first_step`` on."""
         first, last = self._lanes_of(world)
-        return self._lane_begin(last) - self._lane_begin(first)
+        return sum(
+            self._lane_begin(lane + 1) - self._lane_begin_at(lane, first_step)
+            for lane in range(first, last)
+        )
 
     def check_world(self, world: World) -> None:
         """Refuse a number of ranks that this plan can't serve alike.
@@ -134,15 +142,23 @@ class ShardPlan:
                 f"{world.size} ranks. Take fewer ranks (--np) or give more data"
             )
 
-    def reads(self, world: World, epoch: int) -> list[Read]:
-        """Give what ``world`` decodes in ``epoch``, in the order in which it is needed."""
+    def reads(self, world: World, epoch: int, first_step: int = 0) -> list[Read]:
+        """Give what ``world`` decodes in ``epoch``, in the order in which it is needed.
+
+        Args:
+            world: This rank.
+            epoch: Decides the order, together with the seed.
+            first_step: Rows of earlier steps are left out: an epoch that was cut goes on with the
+                rows that would have followed, on any number of ranks.
+        """
         self.check_world(world)
         first, last = self._lanes_of(world)
         shared: dict[tuple[int, int], list[Stretch]] = {}
         for group, group_begin, begin, end in self._pieces(epoch, first, last):
             for lane in range(self._lane_at(begin), self._lane_at(end - 1) + 1):
                 lane_begin = self._lane_begin(lane)
-                low, high = max(begin, lane_begin), min(end, self._lane_begin(lane + 1))
+                low = max(begin, self._lane_begin_at(lane, first_step))
+                high = min(end, self._lane_begin(lane + 1))
                 if low < high:
                     step = (low - lane_begin) // self.slice_size
                     stretch = Stretch(lane - first, low - group_begin, high - group_begin)
@@ -156,13 +172,25 @@ class ShardPlan:
         rows = self.rows[row_group]
         if not self.is_shuffled:
             return np.arange(rows)
-        return self._random(_ROWS, epoch, row_group).permutation(rows)
+        return self._random(_ROWS, self._layout(epoch), row_group).permutation(rows)
 
     def group_order(self, epoch: int) -> NDArray[np.int64]:
         """Give the order of the row groups in the stream, (row groups,)."""
         if not self.is_shuffled:
             return np.arange(len(self.rows))
-        return self._random(_GROUPS, epoch).permutation(len(self.rows))
+        return self._random(_GROUPS, self._layout(epoch)).permutation(len(self.rows))
+
+    def lane_order(self, world: World, lane: int, epoch: int) -> NDArray[np.int64]:
+        """Give the order in which a resident plan takes the rows of a rank's lane, (rows,)."""
+        number = self._lanes_of(world)[0] + lane
+        rows = self._lane_begin(number + 1) - self._lane_begin(number)
+        if not self.is_shuffled:
+            return np.arange(rows)
+        return self._random(_LANES, epoch, number).permutation(rows)
+
+    def _layout(self, epoch: int) -> int:
+        """Epoch whose order lays the rows out."""
+        return 0 if self.is_resident else epoch
 
     def fingerprint(self) -> str:
         """SHA-256 over all that decides the order, and over the first epoch's order itself."""
@@ -184,6 +212,11 @@ class ShardPlan:
 
     def _lane_begin(self, lane: int) -> int:
         return self.num_rows * lane // self.lanes
+
+    def _lane_begin_at(self, lane: int, step: int) -> int:
+        """First position of a lane that ``step`` or a later one takes."""
+        begin, end = self._lane_begin(lane), self._lane_begin(lane + 1)
+        return min(begin + step * self.slice_size, end)
 
     def _lane_at(self, position: int) -> int:
         # the last lane whose begin is at or before position

@@ -31,7 +31,16 @@ PLOTS = (
     ("scores", "Predicted probabilities of each class"),
 )
 # columns of a history that tell of the work, not of the model
-_NOT_FIGURES = ("epoch", "learning_rate", "rows", "rows_per_s", "seconds", "step")
+_NOT_FIGURES = (
+    "epoch",
+    "input_wait_s",
+    "learning_rate",
+    "rows",
+    "rows_per_s",
+    "seconds",
+    "step",
+    "train_s",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,6 @@ class Batches(Protocol):
         """The plan that the batches follow."""
         ...
 
-    def batches(self, epoch: int) -> Iterator[Any]:
-        """Give one epoch."""
+    def batches(self, epoch: int, first_step: int = 0) -> Iterator[Any]:
+        """Give one epoch, from ``first_step`` on."""
         ...

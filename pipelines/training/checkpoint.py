@@ -2,18 +2,20 @@
 
 The weights go to a file of their own name; then a small JSON file, the pointer, is replaced in
 one rename and names that file with its SHA-256. A kill at any moment leaves the pointer at a file
-that is complete.
+that is complete. A thread writes: training waits for the copy of the state only.
 """
 
 import hashlib
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.errors import TrainingError
 from pipelines.state import read_json, write_bytes, write_json
@@ -21,13 +23,20 @@ from pipelines.state import read_json, write_bytes, write_json
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run has come; ``epoch`` counts finished epochs."""
+    """How far a run has come; ``epoch`` counts finished epochs.
+
+    ``step`` counts the finished steps of the epoch that is under way, ``loss_sum`` and ``rows``
+    are what they have added up to over all ranks.
+    """
 
     epoch: int = 0
     best_epoch: int = 0
-    best_loss: float = float("inf")
+    best_loss: float | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
+    step: int = 0
+    loss_sum: float = 0.0
+    rows: float = 0.0
 
 
 class Checkpoints:
@@ -35,30 +44,42 @@ class Checkpoints:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._writer = ThreadPoolExecutor(1, "checkpoint")
+        self._pending: Future[None] | None = None
 
     def save(self, variables: Sequence[Any], progress: Progress) -> None:
-        """Keep the state after an epoch as the last one, and as the best if it is.
+        """Keep the state as the last one, and as the best if it is; see ``wait``.
 
         Args:
             variables: Keras variables of model and optimizer, in a fixed order.
-            progress: ``best_epoch == epoch`` says that this state is the best one.
+            progress: ``best_epoch == epoch`` at the end of an epoch says that this state is the
+                best one.
+
+        Raises:
+            OSError: The state before this one could not be written.
         """
-        content = _packed([variable.numpy() for variable in variables])
-        name = f"epoch-{progress.epoch:04d}.npz"
+        arrays = [np.array(variable.numpy()) for variable in variables]
+        self.wait()
+        self._pending = self._writer.submit(self._write, arrays, replace(progress))
+
+    def wait(self) -> None:
+        """Wait until the last state is on disk; raises what writing it raised."""
+        pending, self._pending = self._pending, None
+        if pending:
+            pending.result()
+
+    def _write(self, arrays: Sequence[NDArray[Any]], progress: Progress) -> None:
+        content = _packed(arrays)
+        name = f"epoch-{progress.epoch:04d}-step-{progress.step:06d}.npz"
         write_bytes(self._folder / name, content)
-        is_best = progress.best_epoch == progress.epoch
-        best = name if is_best else self._pointer()["best"]["file"]
-        digests = {name: hashlib.sha256(content).hexdigest()}
-        if not is_best:
-            digests[best] = self._pointer()["best"]["sha256"]
-        pointer = {
-            "last": {"file": name, "sha256": digests[name]},
-            "best": {"file": best, "sha256": digests[best]},
-            "progress": asdict(progress),
-        }
+        last = {"file": name, "sha256": hashlib.sha256(content).hexdigest()}
+        is_best = progress.step == 0 and progress.best_epoch == progress.epoch
+        best = last if is_best else self._pointer().get("best")
+        pointer = {"last": last, "best": best, "progress": asdict(progress)}
         write_json(self._folder / "pointer.json", pointer)
+        kept = {entry["file"] for entry in (last, best) if entry}
         for old in self._folder.glob("epoch-*.npz"):
-            if old.name not in (name, best):
+            if old.name not in kept:
                 old.unlink()
 
     def load(self, which: str) -> tuple[bytes, Progress] | None:
@@ -67,9 +88,10 @@ class Checkpoints:
         Raises:
             TrainingError: The file is gone or its digest differs.
         """
-        if not (self._folder / "pointer.json").exists():
-            return None
+        self.wait()
         pointer = self._pointer()
+        if not pointer.get(which):
+            return None
         path = self._folder / pointer[which]["file"]
         content = path.read_bytes() if path.exists() else b""
         came = hashlib.sha256(content).hexdigest()
@@ -82,7 +104,8 @@ class Checkpoints:
         return content, Progress(**pointer["progress"])
 
     def _pointer(self) -> dict[str, Any]:
-        return read_json(self._folder / "pointer.json")
+        path = self._folder / "pointer.json"
+        return read_json(path) if path.exists() else {}
 
 
 def restore(variables: Sequence[Any], content: bytes) -> None:

@@ -8,6 +8,7 @@ per update, after local accumulation and before clipping (keras 3.15, base_optim
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import horovod.tensorflow as hvd
@@ -30,26 +31,63 @@ def stop() -> None:
     hvd.shutdown()
 
 
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """How gradients travel between ranks.
+
+    ``is_half`` sends them as float16: half the bytes, three decimal digits, and nothing beyond
+    65504. ``is_sparse`` sends of an embedding's gradient only the rows that a batch touched, by
+    all-gather: fewer bytes where a table has more rows than the global batch has codes.
+    """
+
+    is_half: bool = False
+    is_sparse: bool = False
+
+
 class _SummedGradients:
     """First base of the lent class: sums gradients over the ranks before they are clipped."""
 
+    reduction = Reduction()
+
     def _clip_gradients(self, grads: Sequence[Any]) -> Any:
-        return super()._clip_gradients(sum_over_ranks(grads))  # pyright: ignore[reportAttributeAccessIssue]
+        return super()._clip_gradients(sum_over_ranks(grads, self.reduction))  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def sum_over_ranks(grads: Sequence[Any]) -> list[tf.Tensor]:
-    """Give the sum over the ranks of each gradient; sparse ones are made dense.
+def sum_over_ranks(grads: Sequence[Any], reduction: Reduction) -> list[tf.Tensor]:
+    """Give the sum over the ranks of each gradient, dense and of its own type.
 
     Names are positions in the model, the same on each rank: names made up by layers can differ
     between ranks, and Horovod waits for ever for a name that one rank does not have.
     """
-    dense = [tf.convert_to_tensor(grad) for grad in grads]
-    summed: Any = hvd.grouped_allreduce(dense, name="gradients", op=hvd.Sum)
-    return list(summed)
+    summed: dict[int, tf.Tensor] = {}
+    dense: dict[int, tf.Tensor] = {}
+    for place, grad in enumerate(grads):
+        if reduction.is_sparse and isinstance(grad, tf.IndexedSlices):
+            summed[place] = _gather_slices(grad, f"gradients/{place}", reduction)
+        else:
+            dense[place] = _narrow(tf.convert_to_tensor(grad), reduction)
+    # one group: fused into one buffer, and reduced at the same moment on each rank
+    total: Any = hvd.grouped_allreduce(list(dense.values()), name="gradients", op=hvd.Sum)
+    summed |= dict(zip(dense, total, strict=True))
+    return [tf.cast(summed[place], grad.dtype) for place, grad in enumerate(grads)]
+
+
+def _gather_slices(grad: tf.IndexedSlices, name: str, reduction: Reduction) -> tf.Tensor:
+    indices = hvd.allgather(grad.indices, name=f"{name}/indices")
+    values = hvd.allgather(_narrow(grad.values, reduction), name=f"{name}/values")
+    # rows that several ranks touched are added up here, in float32
+    slices = tf.IndexedSlices(tf.cast(values, grad.dtype), indices, grad.dense_shape)
+    return tf.convert_to_tensor(slices)
+
+
+def _narrow(tensor: tf.Tensor, reduction: Reduction) -> tf.Tensor:
+    return tf.cast(tensor, tf.float16) if reduction.is_half else tensor
 
 
 @contextmanager
-def summed_gradients(optimizer: keras.optimizers.Optimizer) -> Generator[None, None, None]:
+def summed_gradients(
+    optimizer: keras.optimizers.Optimizer, reduction: Reduction = Reduction()
+) -> Generator[None, None, None]:
     """Make ``optimizer`` sum gradients over the ranks, until the end of the block.
 
     The caller's loss must be this rank's share of the global loss, sum(weight * loss) / (weight
@@ -57,7 +95,8 @@ def summed_gradients(optimizer: keras.optimizers.Optimizer) -> Generator[None, N
     the whole batch, however the rows and the empty slots lie.
     """
     plain = type(optimizer)
-    optimizer.__class__ = type(f"Summed{plain.__name__}", (_SummedGradients, plain), {})
+    lent = {"reduction": reduction}
+    optimizer.__class__ = type(f"Summed{plain.__name__}", (_SummedGradients, plain), lent)
     try:
         yield
     finally:

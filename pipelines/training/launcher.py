@@ -22,10 +22,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import TrainingError
+from pipelines.errors import RankLostError, TrainingError
+from pipelines.training.heartbeat import VARIABLE, Beat, read_beat
 
 LOOPBACK = "127.0.0.1"
+# what a rank says that another one has left; see training.loop
+LOST_OTHERS = "had to stop"
 _POLL_S = 0.05
+_LOOK_S = 0.5
 _SETTLE_S = 1.0
 _GRACE_S = 3.0
 _LAST_LINES = 12
@@ -43,10 +47,13 @@ class _Rank:
     number: int
     process: subprocess.Popen[bytes]
     stderr: Path
+    beat: Path
     forwarder: threading.Thread | None = None
 
 
-def launch(command: Sequence[str], num_processes: int, *, timeout_s: int = 60) -> str:
+def launch(
+    command: Sequence[str], num_processes: int, *, timeout_s: int = 60, hang_s: float = 120.0
+) -> str:
     """Run ``command`` as ``num_processes`` Horovod ranks and give what rank 0 wrote to stdout.
 
     Rank 0's stderr goes to ours as it comes. When one rank ends with an error, the others are
@@ -56,8 +63,11 @@ def launch(command: Sequence[str], num_processes: int, *, timeout_s: int = 60) -
         command: Program and flags, the same for each rank.
         num_processes: Number of ranks, at least 1.
         timeout_s: Seconds of silence between ranks after which a rank counts as lost.
+        hang_s: Seconds without a step of any rank, or without a sign of life of one, after which
+            the run is ended; see ``heartbeat``.
 
     Raises:
+        RankLostError: A rank was killed, hangs, or lost the others; names it.
         TrainingError: A rank failed; with its number, how it ended and its last words.
     """
     with tempfile.TemporaryDirectory(prefix="gristmill-ranks-") as folder, _rendezvous() as port:
@@ -67,11 +77,11 @@ def launch(command: Sequence[str], num_processes: int, *, timeout_s: int = 60) -
             for number in range(num_processes):
                 environment = rank_environment(number, num_processes, port, timeout_s=timeout_s)
                 ranks.append(_start(command, number, {**os.environ, **environment}, Path(folder)))
-            failed = _wait(ranks)
+            failed = _wait(ranks, hang_s)
         finally:
             _end(ranks)
         if failed is not None:
-            raise TrainingError(_say_failure(failed, num_processes))
+            raise _failure(failed, num_processes)
         return output.read_text()
 
 
@@ -110,21 +120,21 @@ def is_rank() -> bool:
 def _start(
     command: Sequence[str], rank: int, environment: Mapping[str, str], folder: Path
 ) -> _Rank:
-    stderr = folder / f"stderr-{rank}"
+    stderr, beat = folder / f"stderr-{rank}", folder / f"beat-{rank}"
     with (folder / f"stdout-{rank}").open("wb") as out, stderr.open("wb") as err:
         process = subprocess.Popen(
             list(command),
-            env=dict(environment),
+            env={**environment, VARIABLE: str(beat)},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.PIPE if rank == 0 else err,
             preexec_fn=_die_with_parent,  # noqa: PLW1509  one prctl(2) call, no locks
         )
     if rank:
-        return _Rank(rank, process, stderr)
+        return _Rank(rank, process, stderr, beat)
     forwarder = threading.Thread(target=_forward, args=(process.stderr, stderr), daemon=True)
     forwarder.start()
-    return _Rank(rank, process, stderr, forwarder)
+    return _Rank(rank, process, stderr, beat, forwarder)
 
 
 def _die_with_parent() -> None:
@@ -143,8 +153,13 @@ def _forward(source: Any, copy: Path) -> None:
             sys.stderr.flush()
 
 
-def _wait(ranks: Sequence[_Rank]) -> _Rank | None:
-    """Wait for all; give the rank that failed first, or None."""
+def _wait(ranks: Sequence[_Rank], hang_s: float) -> _Rank | None:
+    """Wait for all; give the rank that failed first, or None.
+
+    Raises:
+        RankLostError: A rank hangs.
+    """
+    watch = _Watch(ranks, hang_s)
     while True:
         codes = [rank.process.poll() for rank in ranks]
         failed = [rank for rank, code in zip(ranks, codes, strict=True) if code]
@@ -155,7 +170,58 @@ def _wait(ranks: Sequence[_Rank]) -> _Rank | None:
             return min(failed, key=lambda rank: rank.process.returncode)
         if all(code == 0 for code in codes):
             return None
+        watch.look()
         time.sleep(_POLL_S)
+
+
+class _Watch:
+    """Tells a rank that hangs from those that wait for it."""
+
+    def __init__(self, ranks: Sequence[_Rank], hang_s: float) -> None:
+        self._ranks, self._hang_s = ranks, hang_s
+        self._steps: list[int] = []
+        self._moved = self._looked = 0.0
+
+    def look(self) -> None:
+        """Raise ``RankLostError`` if nothing has moved for too long, once all ranks have begun."""
+        now = time.monotonic()
+        if now - self._looked < _LOOK_S:
+            return
+        self._looked = now
+        beats = [read_beat(rank.beat) for rank in self._ranks]
+        known = [beat for beat in beats if beat]
+        steps = [beat.steps for beat in known]
+        if len(known) < len(beats) or steps != self._steps:
+            self._steps, self._moved = steps, now
+            return
+        if now - self._moved > self._hang_s:
+            raise RankLostError(self._say(known, now))
+
+    def _say(self, beats: Sequence[Beat], now: float) -> str:
+        size, waited = len(beats), f"{now - self._moved:.0f} s"
+        frozen = [i for i, beat in enumerate(beats) if now - beat.time_s > self._hang_s / 2]
+        behind = [i for i, beat in enumerate(beats) if beat.steps == min(self._steps)]
+        if frozen:
+            return (
+                f"rank {_numbers(frozen)} of {size} hangs: expected a step of every rank; it has "
+                f"given no sign of life for {waited} (is it stopped?). All ranks were ended. Run "
+                "again to go on from the last checkpoint"
+            )
+        if len(behind) < size:
+            return (
+                f"rank {_numbers(behind)} of {size} hangs: expected a step of every rank; it lives "
+                f"and has begun none for {waited}, while the others wait for it. All ranks were "
+                "ended. Look for what it waits for (a slow disk?), and run again to go on from "
+                "the last checkpoint"
+            )
+        return (
+            f"all {size} ranks hang: expected a step; none was begun for {waited}. All were ended. "
+            "Run again to go on from the last checkpoint"
+        )
+
+
+def _numbers(found: Sequence[int]) -> str:
+    return ", ".join(map(str, found))
 
 
 def _end(ranks: Sequence[_Rank]) -> None:
@@ -173,17 +239,21 @@ def _end(ranks: Sequence[_Rank]) -> None:
             rank.forwarder.join(_GRACE_S)
 
 
-def _say_failure(rank: _Rank, size: int) -> str:
+def _failure(rank: _Rank, size: int) -> TrainingError:
     said = rank.stderr.read_text(errors="replace")
     code = rank.process.returncode
     if code > 0 and (errors := _ERROR_LINE.findall(said)):
-        return f"rank {rank.number} of {size}: {errors[-1]}"
+        lost = LOST_OTHERS in errors[-1]
+        return (RankLostError if lost else TrainingError)(
+            f"rank {rank.number} of {size}: {errors[-1]}"
+        )
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
     last = "\n".join(said.splitlines()[-_LAST_LINES:])
-    return (
+    words = (
         f"rank {rank.number} of {size} {how}; the other ranks were stopped. Run again to go on "
         f"from the last checkpoint. Its last words:\n{last}"
     )
+    return RankLostError(words) if code < 0 else TrainingError(words)
 
 
 @contextmanager

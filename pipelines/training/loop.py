@@ -7,9 +7,9 @@ ranks take it alike and none is left waiting for another.
 import math
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.errors import TrainingError
+from pipelines.errors import RankLostError, TrainingError
 from pipelines.training import distributed
+from pipelines.training.batch_norm import global_batch_norm
 from pipelines.training.batches import Batches
 from pipelines.training.checkpoint import (
     Checkpoints,
@@ -29,6 +30,7 @@ from pipelines.training.checkpoint import (
 )
 from pipelines.training.divergence import check_agreement
 from pipelines.training.dropout import global_dropout
+from pipelines.training.launcher import LOST_OTHERS
 from pipelines.training.metrics import BinaryState
 from pipelines.training.schedules import WarmupCosine
 from pipelines.training.steps import make_predict, make_train_step
@@ -40,7 +42,11 @@ _SAY_EVERY_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class LoopSettings:
-    """What a loop needs to know beside model and data; ``patience`` 0 never stops early."""
+    """What a loop needs to know beside model and data.
+
+    ``patience`` 0 never stops early. ``checkpoint_steps`` is the number of steps between two
+    checkpoints inside an epoch, each with a check for divergence; 0 keeps those at its end only.
+    """
 
     folder: Path
     epochs: int
@@ -49,6 +55,8 @@ class LoopSettings:
     patience: int
     weight_decay: float
     seed: int
+    checkpoint_steps: int = 0
+    reduction: distributed.Reduction = field(default_factory=distributed.Reduction)
     is_checked_for_divergence: bool = True
 
 
@@ -88,14 +96,20 @@ class Loop:
         self._state = distributed.state_variables(model, self.optimizer)
         self._checkpoints = Checkpoints(settings.folder / "checkpoints")
         self._digest = ""
+        self._clock = self._waited_s = 0.0
+        self._beat: Callable[[], None] = _silent
 
-    def run(self) -> Outcome:
+    def run(self, beat: Callable[[], None] | None = None) -> Outcome:
         """Train to the end or to early stopping, from the last checkpoint if there is one.
 
+        Args:
+            beat: Called before each step, as a sign of life.
+
         Raises:
-            TrainingError: The loss is not a number, ranks differ, rows were lost, or another rank
-                is gone.
+            RankLostError: Another rank is gone.
+            TrainingError: The loss is not a number, ranks differ, or rows were lost.
         """
+        self._beat = beat or _silent
         with _one_line_errors(self.world):
             progress = self._resume()
             distributed.broadcast_state(self.model, self.optimizer)
@@ -103,14 +117,16 @@ class Loop:
                 step: Any = self.optimizer.iterations
                 seed = self.settings.seed
                 stack.enter_context(global_dropout(self.model, self.world, seed, step.value))
-                stack.enter_context(distributed.summed_gradients(self.optimizer))
+                reduced = distributed.summed_gradients(self.optimizer, self.settings.reduction)
+                stack.enter_context(reduced)
+                norms = stack.enter_context(global_batch_norm(self.model))
                 summaries = stack.enter_context(open_summaries(self.settings.folder, self.world))
-                self._step = make_train_step(self.model, self.optimizer)
+                self._step = make_train_step(self.model, self.optimizer, norms)
                 self._predict = make_predict(self.model)
                 while not self._is_over(progress):
                     self._one_epoch(progress)
                     summaries(progress)
-            self._digest = self._digest or self._agree(progress)
+            self._digest = self._digest or self._agree(f"epoch {progress.epoch}")
             self._take_best()
         return Outcome(progress, self._digest, self._train.plan.num_rows)
 
@@ -118,7 +134,8 @@ class Loop:
         packed = None
         if self.world.is_root and (found := self._checkpoints.load("last")):
             packed = pack_progress(*found)
-            self._say(f"resume after epoch {found[1].epoch}")
+            step = f", step {found[1].step}" if found[1].step else ""
+            self._say(f"resume after epoch {found[1].epoch}{step}")
         packed = distributed.broadcast_bytes(packed)
         if not packed:
             return Progress()
@@ -132,39 +149,42 @@ class Loop:
         return progress.epoch >= self.settings.epochs or not is_patient
 
     def _one_epoch(self, progress: Progress) -> None:
-        started = time.monotonic()
-        epoch = progress.epoch + 1
-        loss = self._train_epoch(epoch)
+        started = self._clock = time.monotonic()
+        self._waited_s = 0.0
+        epoch, known_rows = progress.epoch + 1, progress.rows
+        loss = self._train_epoch(epoch, progress)
         train_s = time.monotonic() - started
         validated = self._validate(epoch)
-        self._digest = self._agree(progress)
-        progress.epoch = epoch
-        if validated["loss"] < progress.best_loss:
+        self._digest = self._agree(f"epoch {epoch}")
+        progress.epoch, progress.step, progress.loss_sum, progress.rows = epoch, 0, 0.0, 0.0
+        if progress.best_loss is None or validated["loss"] < progress.best_loss:
             progress.best_loss, progress.best_epoch = validated["loss"], epoch
         record = {f"val_{name}": value for name, value in validated.items() if name != "rows"}
-        rows_per_s = self._train.plan.num_rows / train_s
+        rows_per_s = (self._train.plan.num_rows - known_rows) / train_s
         rate = self._schedule(epoch * self._train.plan.num_steps - 1)
         progress.history.append(
             {"epoch": epoch, "loss": loss, **record, "learning_rate": rate}
             | {"seconds": round(time.monotonic() - started, 3), "rows_per_s": round(rows_per_s)}
+            | {"train_s": round(train_s, 3), "input_wait_s": round(self._waited_s, 3)}
         )
-        progress.seconds += time.monotonic() - started
-        if self.world.is_root:
-            self._checkpoints.save(self._state, progress)
+        self._keep(progress)
         self._say(
             f"epoch {epoch}/{self.settings.epochs} loss {loss:.4f} val loss "
             f"{validated['loss']:.4f} val auc {validated['auc']:.4f} {rows_per_s:,.0f} rows/s"
             + (" best" if progress.best_epoch == epoch else "")
         )
 
-    def _train_epoch(self, epoch: int) -> float:
-        plan = self._train.plan
+    def _train_epoch(self, epoch: int, progress: Progress) -> float:
+        """Train the steps that are left of an epoch; give its mean loss."""
+        plan, first = self._train.plan, progress.step
         before = (epoch - 1) * plan.num_steps
-        loss_sum = rows = 0.0
+        loss_sum, known_rows, rows = progress.loss_sum, progress.rows, 0.0
         started = said = time.monotonic()
-        for step, (inputs, label, weight) in enumerate(self._train.batches(epoch)):
+        batches = self._awaited(self._train.batches(epoch, first))
+        for step, (inputs, label, weight) in enumerate(batches, first):
             total = float(plan.rows_in_step(step))
             rate = self._schedule(before + step)
+            self._beat()
             loss = float(self._step(inputs, label, weight, np.float32(total), np.float32(rate)))
             if not math.isfinite(loss):
                 raise TrainingError(
@@ -174,6 +194,11 @@ class Loop:
                 )
             loss_sum += loss * total
             rows += float(np.sum(weight.numpy()))
+            if self._is_kept_after(step + 1):
+                progress.step, progress.loss_sum = step + 1, loss_sum
+                progress.rows = known_rows + self._sum_rows(rows)
+                self._agree(f"epoch {epoch} step {step + 1}")
+                self._keep(progress)
             now = time.monotonic()
             if now - said > _SAY_EVERY_S:
                 said = now
@@ -182,12 +207,35 @@ class Loop:
                     f"epoch {epoch} step {step + 1}/{plan.num_steps} loss {loss:.4f} "
                     f"{speed:,.0f} rows/s"
                 )
-        self._check_rows(rows, plan.num_rows, f"epoch {epoch}, training")
+        total_rows = known_rows + self._sum_rows(rows)
+        self._check_total(total_rows, plan.num_rows, f"epoch {epoch}, training")
         return loss_sum / plan.num_rows
+
+    def _awaited(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Give the batches, and add up how long this rank waits for them."""
+        while True:
+            asked = time.monotonic()
+            batch = next(batches, None)
+            self._waited_s += time.monotonic() - asked
+            if batch is None:
+                return
+            yield batch
+
+    def _is_kept_after(self, num_steps: int) -> bool:
+        every = self.settings.checkpoint_steps
+        return bool(every) and num_steps % every == 0 and num_steps < self._train.plan.num_steps
+
+    def _keep(self, progress: Progress) -> None:
+        now = time.monotonic()
+        progress.seconds += now - self._clock
+        self._clock = now
+        if self.world.is_root:
+            self._checkpoints.save(self._state, progress)
 
     def _validate(self, epoch: int) -> dict[str, float]:
         state = BinaryState()
         for inputs, label, weight in self._validation.batches(0):
+            self._beat()
             logit = self._predict(inputs).numpy()[:, 0]
             state.add(logit, label.numpy()[:, 0], weight.numpy() > 0)
         summed = distributed.sum_values(state.to_array(), "validation")
@@ -202,9 +250,8 @@ class Loop:
             )
         return result
 
-    def _check_rows(self, rows: float, expected: int, when: str) -> None:
-        summed = distributed.sum_values(np.array([rows]), "rows")
-        self._check_total(float(summed[0]), expected, when)
+    def _sum_rows(self, rows: float) -> float:
+        return float(distributed.sum_values(np.array([rows]), "rows")[0])
 
     def _check_total(self, rows: float, expected: int, when: str) -> None:
         if rows != expected:
@@ -213,10 +260,9 @@ class Loop:
                 "or doubled while loading; please report it"
             )
 
-    def _agree(self, progress: Progress) -> str:
+    def _agree(self, when: str) -> str:
         if not self.settings.is_checked_for_divergence:
             return "unchecked"
-        when = f"epoch {progress.epoch + 1}"
         return check_agreement(self._state, distributed.gather_rows, when)
 
     def _take_best(self) -> None:
@@ -231,13 +277,17 @@ class Loop:
             sys.stderr.flush()
 
 
+def _silent() -> None:
+    pass
+
+
 @contextmanager
 def _one_line_errors(world: World) -> Generator[None, None, None]:
     try:
         yield
     except tf.errors.OpError as error:
         said = " ".join(str(error.message).split())[:300]
-        raise TrainingError(
-            f"rank {world.rank} of {world.size} had to stop: {said}. If another rank ended first, "
-            "its message says why; run again to go on from the last checkpoint"
+        raise RankLostError(
+            f"rank {world.rank} of {world.size} {LOST_OTHERS}: {said}. If another rank ended "
+            "first, its message says why; run again to go on from the last checkpoint"
         ) from error

@@ -22,20 +22,26 @@ def embedding_dim(size: int) -> int:
 
 
 def build_model(
-    features: Sequence[FeatureColumn], hidden: Sequence[int], dropout: float, seed: int
+    features: Sequence[FeatureColumn],
+    hidden: Sequence[int],
+    dropout: float,
+    seed: int,
+    *,
+    has_batch_norm: bool = False,
 ) -> keras.Model:
     """Make an embedding-and-dense network for a label of 0 or 1.
 
     The network takes ``{"numeric": (rows, numeric) float32, "categorical": (rows, categorical)
-    int32}``, columns in the order of ``features``, and gives the logit, (rows, 1) float32. It has
-    no batch normalisation: its statistics would differ between ranks. It is plain Keras: it loads
-    with ``keras.saving.load_model`` and nothing of ours.
+    int32}``, columns in the order of ``features``, and gives the logit, (rows, 1) float32. It is
+    plain Keras: it loads with ``keras.saving.load_model`` and nothing of ours.
 
     Args:
         features: Columns of the features table.
         hidden: Width of each dense layer.
         dropout: Share of values masked after each dense layer, [0, 1).
         seed: Decides the first weights.
+        has_batch_norm: Batch normalisation before each activation; train it inside
+            ``global_batch_norm``.
 
     Raises:
         TrainingError: There are no features.
@@ -58,7 +64,12 @@ def build_model(
         parts.append(embedding(codes[:, number]))
     x = keras.layers.Concatenate(name="concatenate")(parts) if len(parts) > 1 else parts[0]
     for number, width in enumerate(hidden):
-        x = keras.layers.Dense(width, activation="relu", name=f"dense_{number}")(x)
+        if has_batch_norm:
+            x = keras.layers.Dense(width, use_bias=False, name=f"dense_{number}")(x)
+            x = keras.layers.BatchNormalization(name=f"norm_{number}")(x)
+            x = keras.layers.Activation("relu", name=f"relu_{number}")(x)
+        else:
+            x = keras.layers.Dense(width, activation="relu", name=f"dense_{number}")(x)
         x = keras.layers.Dropout(dropout, seed=seed, name=f"dropout_{number}")(x)
     logit = keras.layers.Dense(1, dtype="float32", name="logit")(x)
     return keras.Model(inputs, logit, name="embeddings_and_dense")

@@ -35,7 +35,7 @@ def describe_machine() -> dict[str, object]:
 class PeakMemory(threading.Thread):
     """Sample a process and all its children; the peak is in bytes since the last ``take``.
 
-    Memory that forked processes share counts once for each of them: the peak is an upper bound.
+    Proportional set size, see proc(5): a page that several processes share counts once in all.
     """
 
     def __init__(self, pid: int) -> None:
@@ -65,9 +65,9 @@ class PeakMemory(threading.Thread):
         total = 0
         for item in self._tree():
             try:
-                total += item.memory_info().rss
+                total += _pss(item.pid)
                 self._cpu_s[item.pid] = sum(item.cpu_times()[:2])
-            except psutil.Error:
+            except (psutil.Error, OSError):  # it has ended meanwhile
                 continue
         return total
 
@@ -76,3 +76,9 @@ class PeakMemory(threading.Thread):
             return [self._process, *self._process.children(recursive=True)]
         except psutil.Error:
             return []
+
+
+def _pss(pid: int) -> int:
+    """Proportional set size of a process, bytes."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)

@@ -158,6 +158,40 @@ def test_a_training_killed_twice_and_run_again_gives_the_undisturbed_model(
         assert np.array_equal(ours, theirs)
 
 
+def test_a_training_that_loses_a_rank_goes_on_by_itself(
+    params: TrainParams, result: StepResult, tmp_path: Path
+) -> None:
+    params = replace(params, root=str(tmp_path))
+    command = [*_command(params), "--restarts", "1"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as job:
+        assert job.stderr
+        assert job.stdout
+        next(line for line in job.stderr if "epoch 3/30" in line)
+        _rank(psutil.Process(job.pid), 1).kill()
+        said, printed = job.stderr.read(), job.stdout.read()
+    assert job.returncode == 0
+    assert "train: restart 1 of 1: rank 1 of 2 was ended by SIGKILL" in said
+    assert "train: resume after epoch" in said
+    assert json.loads(printed)["details"]["weights_digest"] == result.details["weights_digest"]
+
+
+def test_only_a_lost_rank_is_a_reason_to_start_again(
+    params: TrainParams, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tried: list[int] = []
+
+    def fail(*_: Any) -> str:
+        tried.append(1)
+        raise TrainingError("a loss that is NaN")
+
+    monkeypatch.setattr(launcher, "launch", fail)
+    with pytest.raises(TrainingError, match="NaN"):
+        launch_training(replace(params, root=str(tmp_path)), 2, restarts=3)
+    assert len(tried) == 1
+
+
 def _refused(folder: Path, splits: dict[str, Any], size: int = 1, **changes: Any) -> None:
     distributed.start()
     params = make_params(folder)

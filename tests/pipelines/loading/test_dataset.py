@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.errors import TableError
-from pipelines.loading.dataset import Split, load_split
+from pipelines.errors import ParameterError, TableError
+from pipelines.loading.dataset import Reading, Split, load_split
 from pipelines.loading.manifest import read_manifest
 from pipelines.world import World
 from tests.pipelines.loading.tables import COLUMNS, rows, write_table
@@ -21,13 +21,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_table(folder, {"train": [*parts, rows(7, first_id=200)], "validation": parts[:1]})
 
 
-def _split(folder: Path, rank: int, size: int, seed: int | None = 3) -> Split:
+def _split(folder: Path, rank: int, size: int, seed: int | None = 3, memory_mb: int = 0) -> Split:
     manifest = read_manifest(str(folder), 0, COLUMNS)
-    return load_split(manifest, "train", World(rank, size), global_batch_size=48, seed=seed)
+    return load_split(manifest, "train", World(rank, size), Reading(48, seed, memory_mb))
 
 
-def _ids(split: Split, epoch: int) -> list[set[int]]:
-    batches = list(split.batches(epoch))
+def _ids(split: Split, epoch: int, first_step: int = 0) -> list[set[int]]:
+    batches = list(split.batches(epoch, first_step))
     split.close()
     return [
         {int(x) for x in inputs["numeric"].numpy()[weight.numpy() > 0, 0]}
@@ -52,6 +52,47 @@ def test_ranks_together_see_the_batches_of_one_rank(folder: Path, size: int) -> 
     assert sum(map(len, alone)) == 207
     shares = [_ids(_split(folder, rank, size), epoch=1) for rank in range(size)]
     assert [set.union(*step) for step in zip(*shares, strict=True)] == alone
+
+
+@pytest.mark.parametrize("memory_mb", [0, 1], ids=["streamed", "in_memory"])
+def test_an_epoch_that_was_cut_goes_on_with_the_batches_that_were_left(
+    folder: Path, memory_mb: int
+) -> None:
+    whole = _ids(_split(folder, 0, 1, memory_mb=memory_mb), epoch=2)
+    shares = [
+        _ids(_split(folder, rank, 2, memory_mb=memory_mb), epoch=2, first_step=3)
+        for rank in range(2)
+    ]
+    assert [set.union(*step) for step in zip(*shares, strict=True)] == whole[3:]
+
+
+def test_rows_in_memory_are_read_once_and_each_epoch_permutes_them_anew(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = _split(folder, 0, 1, memory_mb=1)
+    asked: list[int] = []
+    read = split._reader.read
+    monkeypatch.setattr(
+        split._reader, "read", lambda order: asked.append(len(order)) or read(order)
+    )
+    epochs = [
+        [inputs["numeric"].numpy()[weight.numpy() > 0, 0].astype(int).tolist()
+         for inputs, _, weight in split.batches(epoch)]
+        for epoch in (1, 2, 1)
+    ]  # fmt: skip
+    split.close()
+    assert len(asked) == 1
+    assert epochs[0] == epochs[2] != epochs[1]
+    for epoch in epochs:
+        assert sorted(row for step in epoch for row in step) == list(range(207))
+
+
+def test_rows_that_do_not_fit_into_memory_are_refused(tmp_path: Path) -> None:
+    write_table(tmp_path, {"train": [rows(70_000)]})
+    with pytest.raises(
+        ParameterError, match="fit into 1 MB; split 'train' needs 2 MB on each of 1"
+    ):
+        _split(tmp_path, 0, 1, memory_mb=1)
 
 
 def test_labels_and_codes_stay_with_their_row(folder: Path) -> None:

@@ -15,16 +15,17 @@ Row = tuple[int, int]  # (row group, row)
 RANKS = (1, 2, 3, 4, 8)
 
 
-def global_batches(plan: ShardPlan, size: int, epoch: int) -> list[list[Row]]:
+def global_batches(plan: ShardPlan, size: int, epoch: int, first_step: int = 0) -> list[list[Row]]:
     """Rows of each step over all ranks, by following each rank's reads alone."""
-    steps: list[list[Row]] = [[] for _ in range(plan.num_steps)]
+    steps: list[list[Row]] = [[] for _ in range(plan.num_steps - first_step)]
     for rank in range(size):
         lanes: dict[int, list[Row]] = {}
-        for read in plan.reads(World(rank, size), epoch):
+        for read in plan.reads(World(rank, size), epoch, first_step):
             order = plan.row_order(read.row_group, epoch)
             for stretch in read.stretches:
                 lane = lanes.setdefault(stretch.lane, [])
-                assert len(lane) // plan.slice_size == read.step  # there when it is needed
+                # there when it is needed
+                assert first_step + len(lane) // plan.slice_size == read.step
                 rows = order[stretch.begin : stretch.end]
                 lane += [(read.row_group, int(row)) for row in rows]
         for lane in lanes.values():
@@ -59,6 +60,19 @@ def test_the_global_batches_do_not_depend_on_the_number_of_ranks(
     alone = [sorted(step) for step in global_batches(plan, 1, epoch)]
     for size in RANKS[1:]:
         assert [sorted(step) for step in global_batches(plan, size, epoch)] == alone
+
+
+@given(plans(), st.integers(0, 5), st.data())
+@settings(max_examples=60, deadline=None)
+def test_an_epoch_that_was_cut_goes_on_with_the_rows_that_were_left(
+    plan: ShardPlan, epoch: int, data: st.DataObject
+) -> None:
+    first = data.draw(st.integers(0, plan.num_steps - 1))
+    left = [sorted(step) for step in global_batches(plan, 1, epoch)[first:]]
+    for size in RANKS:
+        assert [sorted(step) for step in global_batches(plan, size, epoch, first)] == left
+        ranks = [World(rank, size) for rank in range(size)]
+        assert sum(plan.rows_of_rank(rank, first) for rank in ranks) == sum(map(len, left))
 
 
 @given(plans())

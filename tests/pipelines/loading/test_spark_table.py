@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.loading.dataset import load_split
+from pipelines.loading.dataset import Reading, load_split
 from pipelines.loading.manifest import InputColumns, read_manifest
 from pipelines.world import World
 
@@ -23,7 +23,7 @@ COLUMNS = InputColumns(("x",), ("c",), (3,), "label")
 
 def _ids(folder: Path, version: int, split: str) -> list[int]:
     manifest = read_manifest(str(folder), version, COLUMNS)
-    opened = load_split(manifest, split, World(0, 1), global_batch_size=24, seed=1)
+    opened = load_split(manifest, split, World(0, 1), Reading(24, 1))
     ids = [
         int(x)
         for inputs, _, weight in opened.batches(0)

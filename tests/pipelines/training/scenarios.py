@@ -7,6 +7,7 @@ takes long, and rank 0 prints one JSON line.
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import psutil
 import tensorflow as tf
 
 from pipelines.errors import TrainingError
-from pipelines.loading.dataset import load_split
+from pipelines.loading.dataset import Reading, load_split
 from pipelines.loading.manifest import InputColumns, read_manifest
 from pipelines.training import distributed
 from pipelines.training.loop import Loop, LoopSettings
@@ -25,10 +26,16 @@ from schemas.encode import FeatureColumn
 
 FEATURES = [FeatureColumn("x1", "numeric"), FeatureColumn("c0", "categorical", 5)]
 # x0 of a test table is a running number: out of reach of a network, so it is left out here
+REDUCTIONS = {
+    "half": distributed.Reduction(is_half=True),
+    "sparse": distributed.Reduction(is_sparse=True),
+}
 INPUTS = InputColumns(("x1",), ("c0",), (5,), "label")
 
 
-def make_loop(table: str, folder: str, world: World, **changes: Any) -> Loop:
+def make_loop(
+    table: str, folder: str, world: World, *, has_batch_norm: bool = False, **changes: Any
+) -> Loop:
     """A loop over a small table; 331 training rows and batches of 48 leave a ragged last step."""
     manifest = read_manifest(table, 0, INPUTS)
     settings: dict[str, Any] = {
@@ -41,16 +48,22 @@ def make_loop(table: str, folder: str, world: World, **changes: Any) -> Loop:
         "seed": 7,
     }
     train, validation = (
-        load_split(manifest, split, world, global_batch_size=48, seed=seed)
+        load_split(manifest, split, world, Reading(48, seed))
         for split, seed in (("train", 7), ("validation", None))
     )
-    model = build_model(FEATURES, (8, 4), 0.25, 7)
+    model = build_model(FEATURES, (8, 4), 0.25, 7, has_batch_norm=has_batch_norm)
     return Loop(model, train, validation, LoopSettings(**(settings | changes)), world)
 
 
 def weights(loop: Loop) -> list[Any]:
     """The weights of the model, as lists."""
     return [variable.numpy().tolist() for variable in loop.model.trainable_variables]
+
+
+def moving_averages(loop: Loop) -> list[Any]:
+    """The moving averages of the batch normalisations, as lists."""
+    return [variable.numpy().tolist() for variable in loop.model.non_trainable_variables
+            if "moving" in variable.path]  # fmt: skip
 
 
 def spread(loop: Loop) -> float:
@@ -72,6 +85,24 @@ def error_of(loop: Loop) -> str:
     return "no error"
 
 
+def cut_short(loop: Loop) -> list[tuple[int, int]]:
+    """Run ``loop`` until its sixth checkpoint; give (epoch, step) of each."""
+    keep = loop._keep
+    said: list[tuple[int, int]] = []
+
+    def keep_six(progress: Any) -> None:
+        keep(progress)
+        said.append((progress.epoch, progress.step))
+        if len(said) == 6:
+            loop._checkpoints.wait()
+            raise KeyboardInterrupt
+
+    loop._keep = keep_six
+    with suppress(KeyboardInterrupt):
+        loop.run()
+    return said
+
+
 def sockets() -> list[tuple[str, str, str]]:
     """(who, state, own address) of each TCP socket of this job: the ranks and their launcher."""
     launcher = psutil.Process(os.getppid())
@@ -91,11 +122,21 @@ def main(table: str, folder: str) -> None:
     said |= {"weights": weights(loop), "spread": spread(loop), "sockets": sockets()}
     said |= {"history": outcome.progress.history, "digest": outcome.weights_digest}
 
+    said["kept"] = cut_short(make_loop(table, f"{folder}/cut", world, checkpoint_steps=2))
+
+    for name, reduction in REDUCTIONS.items():
+        loop = make_loop(table, f"{folder}/{name}", world, reduction=reduction)
+        loop.run()
+        said[name] = {"weights": weights(loop), "spread": spread(loop)}
+    loop = make_loop(table, f"{folder}/norm", world, has_batch_norm=True)
+    loop.run()
+    said["norm"] = {"weights": weights(loop), "moving": moving_averages(loop)}
+
     wild = make_loop(table, f"{folder}/nan", world, learning_rate=1e38)
     said["nan"] = error_of(wild)
 
     whole = distributed.sum_over_ranks
-    distributed.sum_over_ranks = lambda grads: [tf.convert_to_tensor(grad) for grad in grads]
+    distributed.sum_over_ranks = lambda grads, _: [tf.convert_to_tensor(grad) for grad in grads]
     apart = make_loop(table, f"{folder}/apart", world, epochs=1, is_checked_for_divergence=False)
     apart._take_best = lambda: None  # it would give every rank the root's weights
     apart.run()

@@ -18,11 +18,15 @@ from pipelines.training.checkpoint import (
 
 
 def _variables(value: float) -> list[Any]:
-    return [keras.Variable(np.full((2, 3), value)), keras.Variable(np.int64(7), dtype="int64")]
+    return [
+        keras.Variable(np.full((2, 3), float(value))),
+        keras.Variable(np.int64(7), dtype="int64"),
+    ]
 
 
 def _save(store: Checkpoints, epoch: int, best: int) -> None:
     store.save(_variables(epoch), Progress(epoch, best, 0.5, [{"epoch": epoch}]))
+    store.wait()
 
 
 def _value(store: Checkpoints, which: str) -> float:
@@ -41,9 +45,31 @@ def test_last_and_best_are_kept_and_the_rest_is_deleted(tmp_path: Path) -> None:
         _save(store, epoch, best)
     assert (_value(store, "last"), _value(store, "best")) == (4.0, 2.0)
     assert sorted(path.name for path in tmp_path.glob("*.npz")) == [
-        "epoch-0002.npz",
-        "epoch-0004.npz",
+        "epoch-0002-step-000000.npz",
+        "epoch-0004-step-000000.npz",
     ]
+
+
+def test_a_state_inside_an_epoch_is_the_last_and_never_the_best(tmp_path: Path) -> None:
+    store = Checkpoints(tmp_path)
+    store.save(_variables(0.5), Progress(0, 0, step=7))
+    assert store.load("best") is None
+    assert _value(store, "last") == 0.5
+    _save(store, 1, 1)
+    store.save(_variables(1.5), Progress(1, 1, 0.5, step=7, loss_sum=0.1, rows=48.0))
+    found = store.load("last")
+    assert found is not None
+    assert found[1] == Progress(1, 1, 0.5, step=7, loss_sum=0.1, rows=48.0)
+    assert (_value(store, "last"), _value(store, "best")) == (1.5, 1.0)
+
+
+def test_what_is_kept_is_the_state_when_it_was_said(tmp_path: Path) -> None:
+    store, variables, progress = Checkpoints(tmp_path), _variables(1.0), Progress(1, 1)
+    store.save(variables, progress)
+    variables[0].assign(np.full((2, 3), 9.0))  # while the thread may still write
+    progress.epoch = 5
+    assert _value(store, "last") == 1.0
+    assert store.load("last")[1].epoch == 1  # pyright: ignore[reportOptionalSubscript]
 
 
 def test_a_kill_between_weights_and_pointer_leaves_the_earlier_checkpoint(
@@ -62,7 +88,7 @@ def test_a_kill_between_weights_and_pointer_leaves_the_earlier_checkpoint(
 def test_an_altered_checkpoint_is_refused(tmp_path: Path, harm: str) -> None:
     store = Checkpoints(tmp_path)
     _save(store, 1, 1)
-    path = tmp_path / "epoch-0001.npz"
+    path = tmp_path / "epoch-0001-step-000000.npz"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.unlink()

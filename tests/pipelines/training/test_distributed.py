@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.training import distributed
 from pipelines.world import World
-from tests.pipelines.training.scenarios import make_loop, weights
+from tests.pipelines.training.scenarios import cut_short, make_loop, moving_averages, weights
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,34 @@ def test_two_ranks_equal_one_with_dropout_and_a_ragged_last_step(
     for ours, theirs in zip(one_rank[1].progress.history, two_ranks["history"], strict=True):
         for name in ("loss", "val_loss", "val_auc", "val_accuracy", "learning_rate"):
             assert ours[name] == pytest.approx(theirs[name], abs=1e-5)
+
+
+def test_sparse_gradients_give_the_same_model(two_ranks: dict[str, Any]) -> None:
+    assert two_ranks["sparse"]["spread"] == 0.0
+    for ours, theirs in zip(two_ranks["sparse"]["weights"], two_ranks["weights"], strict=True):
+        assert np.allclose(ours, theirs, rtol=0, atol=1e-5)
+
+
+def test_half_gradients_give_nearly_the_same_model(two_ranks: dict[str, Any]) -> None:
+    assert two_ranks["half"]["spread"] == 0.0
+    apart = [
+        np.max(np.abs(np.subtract(ours, theirs)))
+        for ours, theirs in zip(two_ranks["half"]["weights"], two_ranks["weights"], strict=True)
+    ]
+    assert 0 < max(apart) < 0.02  # other than float32, so the half was really used
+
+
+def test_batch_normalisation_of_two_ranks_is_that_of_one(
+    table: str, two_ranks: dict[str, Any], tmp_path: Path
+) -> None:
+    distributed.start()
+    loop = make_loop(table, str(tmp_path), World(0, 1), has_batch_norm=True)
+    loop.run()
+    assert {type(layer).__module__.split(".")[0] for layer in loop.model.layers} == {"keras"}
+    for ours, theirs in zip(weights(loop), two_ranks["norm"]["weights"], strict=True):
+        assert np.allclose(ours, theirs, rtol=0, atol=2e-5)
+    for ours, theirs in zip(moving_averages(loop), two_ranks["norm"]["moving"], strict=True):
+        assert np.allclose(ours, theirs, rtol=0, atol=1e-5)
 
 
 def test_the_network_learns(two_ranks: dict[str, Any]) -> None:
@@ -98,6 +126,31 @@ def test_a_run_cut_after_an_epoch_goes_on_to_the_same_bits(table: str, tmp_path:
     outcome = resumed.run()
     assert [epoch["epoch"] for epoch in outcome.progress.history] == [1, 2, 3]
     assert weights(resumed) == weights(undisturbed)
+
+
+def test_a_run_cut_inside_an_epoch_goes_on_to_the_same_bits(table: str, tmp_path: Path) -> None:
+    distributed.start()
+    undisturbed = make_loop(table, str(tmp_path / "whole"), World(0, 1))
+    expected = undisturbed.run().progress.history
+    kept = cut_short(make_loop(table, str(tmp_path / "cut"), World(0, 1), checkpoint_steps=2))
+    # seven steps an epoch: after 2, 4, 6 and at its end
+    assert kept == [(0, 2), (0, 4), (0, 6), (1, 0), (1, 2), (1, 4)]
+    resumed = make_loop(table, str(tmp_path / "cut"), World(0, 1), checkpoint_steps=2)
+    history = resumed.run().progress.history
+    assert weights(resumed) == weights(undisturbed)
+    assert [epoch["loss"] for epoch in history] == [epoch["loss"] for epoch in expected]
+
+
+def test_one_rank_goes_on_where_two_were_cut(
+    table: str, two_ranks: dict[str, Any], one_rank: Any
+) -> None:
+    assert two_ranks["kept"][-1] == [1, 4]
+    resumed = make_loop(table, str(two_ranks["folder"] / "cut"), World(0, 1))
+    history = resumed.run().progress.history  # it counts the rows of the epoch that was cut
+    for ours, theirs in zip(weights(resumed), weights(one_rank[0]), strict=True):
+        assert np.allclose(ours, theirs, rtol=0, atol=1e-5)
+    for ours, theirs in zip(history, one_rank[1].progress.history, strict=True):
+        assert ours["loss"] == pytest.approx(theirs["loss"], abs=1e-5)
 
 
 def test_early_stopping_keeps_the_best_weights(table: str, tmp_path: Path) -> None:

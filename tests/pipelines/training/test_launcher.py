@@ -12,16 +12,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipelines.errors import TrainingError
+from pipelines.errors import RankLostError, TrainingError
 from pipelines.training.launcher import _rendezvous, launch
 
 SLEEP = "import time; time.sleep(60)"
 ROOT = Path(__file__).parents[3]
 
 
-def _ranks(code: str, size: int) -> str:
+def _ranks(code: str, size: int, **options: float) -> str:
     rank = "import os, sys; rank = int(os.environ['HOROVOD_RANK'])\n"
-    return launch([sys.executable, "-c", rank + code], size)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        return launch([sys.executable, "-c", rank + code], size, **options)  # pyright: ignore[reportArgumentType]
 
 
 def test_the_output_of_rank_0_is_given_back() -> None:
@@ -67,8 +69,44 @@ def test_a_rank_that_is_killed_is_named_though_the_others_complain_too() -> None
         "if rank == 1: os.kill(os.getpid(), signal.SIGKILL)\n"
         "sys.exit('error: a friend is gone')"
     )
-    with pytest.raises(TrainingError, match="rank 1 of 2 was ended by SIGKILL"):
+    with pytest.raises(RankLostError, match="rank 1 of 2 was ended by SIGKILL"):
         _ranks(code, 2)
+
+
+_STEPS = (
+    "import signal, time; from pipelines.training.heartbeat import heartbeat\n"
+    "with heartbeat() as beat:\n"
+    "    for step in range(1000):\n"
+    "        if rank == 1 and step == 3: {fault}\n"
+    "        if rank == 1 or step < 4: beat()\n"  # the other waits for it in its fourth step
+    "        time.sleep(0.1)\n"
+)
+
+
+def test_a_rank_that_gets_nowhere_is_named_in_bounded_time() -> None:
+    started = time.monotonic()
+    with pytest.raises(RankLostError, match=r"rank 1 of 2 hangs: .* it lives and has begun none"):
+        _ranks(_STEPS.format(fault="time.sleep(60)"), 2, hang_s=3.0)
+    assert time.monotonic() - started < 20
+
+
+def test_a_rank_that_is_stopped_is_named_in_bounded_time() -> None:
+    started = time.monotonic()
+    with pytest.raises(RankLostError, match=r"rank 1 of 2 hangs: .* no sign of life"):
+        _ranks(_STEPS.format(fault="os.kill(os.getpid(), signal.SIGSTOP)"), 2, hang_s=3.0)
+    assert time.monotonic() - started < 20
+
+
+def test_ranks_that_move_are_left_alone() -> None:
+    code = (
+        "import time; from pipelines.training.heartbeat import heartbeat\n"
+        "time.sleep(3 * rank)\n"  # importing takes long, and is no step
+        "with heartbeat() as beat:\n"
+        "    for _ in range(8): beat(); time.sleep(0.5)\n"
+        "time.sleep(3)\n"  # nor is saving a model
+        "print('done')"
+    )
+    assert _ranks(code, 2, hang_s=2.0) == "done\n"
 
 
 def test_ranks_die_with_a_launcher_that_is_killed(tmp_path: Path) -> None:
