@@ -36,6 +36,7 @@ class RunParams:
     num_processes: int
     sources: tuple[str, ...]
     registry: str
+    restarts: int
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -67,11 +68,21 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> RunParams:
         "--sources", nargs="*", default=[], help="other places of sources: NAME=PATH"
     )
     command.add_argument(
+        "--restarts", type=int, default=0, help="times to go on training after a rank was lost"
+    )
+    command.add_argument(
         "--registry", default="", help="postgresql://USER@HOST/NAME; empty: SQLite under the root"
     )
     said = parser.parse_args(arguments)
     return RunParams(
-        said.dataset, said.root, said.until, said.start, said.np, tuple(said.sources), said.registry
+        said.dataset,
+        said.root,
+        said.until,
+        said.start,
+        said.np,
+        tuple(said.sources),
+        said.registry,
+        said.restarts,
     )
 
 
@@ -91,11 +102,20 @@ def run(params: RunParams) -> dict[str, Any]:
         raise ParameterError(f"--from {params.start} comes after --until {params.until}")
     if params.num_processes < 1:
         raise ParameterError(f"--np: expected 1 or more ranks; got {params.num_processes}")
+    if params.restarts < 0:
+        raise ParameterError(f"--restarts: expected 0 or more; got {params.restarts}")
     layout = Layout(params.root, spec.name)
     known = _earlier(layout, first) if first else {}
     _forget(layout, first if params.start else len(STEPS))
     journey = Journey(
-        spec, params.root, params.num_processes, params.sources, params.registry, _spark(), known
+        spec,
+        params.root,
+        params.num_processes,
+        params.sources,
+        params.registry,
+        _spark(),
+        known,
+        params.restarts,
     )
     record = _Record(layout, params)
     failure: GristmillError | ContractError | None = None

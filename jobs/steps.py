@@ -28,6 +28,7 @@ class Journey:
     registry: str
     spark: SparkSession
     results: dict[str, StepResult] = field(default_factory=dict)
+    restarts: int = 0
 
     @property
     def layout(self) -> Layout:
@@ -124,7 +125,7 @@ def _train(journey: Journey) -> StepResult:
         state=journey.file("engineer_features", "state"),
         root=journey.root,
     )
-    return launch_training(params, journey.num_processes)
+    return launch_training(params, journey.num_processes, journey.restarts)
 
 
 def _evaluate(journey: Journey) -> StepResult:

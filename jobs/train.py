@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from pipelines.cli import param, parse_params, print_result, report_errors
 from pipelines.train import TrainParams, launch_training, run
-from pipelines.training.launcher import is_rank
+from pipelines.training.launcher import HANG_S, is_rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class TrainJob(TrainParams):
 
     np: int = param("local ranks to start; not looked at inside a Horovod job", 1)
     restarts: int = param("times to go on from the last checkpoint when a rank is lost", 0)
+    hang_seconds: float = param("seconds without a step after which the ranks are ended", HANG_S)
 
 
 def main() -> None:
@@ -24,7 +25,7 @@ def main() -> None:
     job = parse_params(TrainJob)
     params = TrainParams(**{item.name: getattr(job, item.name) for item in fields(TrainParams)})
     if not is_rank():
-        print_result(launch_training(params, job.np, job.restarts))
+        print_result(launch_training(params, job.np, job.restarts, job.hang_seconds))
         return
     # a launcher must not wait for TensorFlow
     from pipelines.training.distributed import start, stop

@@ -94,13 +94,16 @@ def trained(params: TrainParams) -> StepResult | None:
     return replace(known, is_reused=True) if _is_there(known) else None
 
 
-def launch_training(params: TrainParams, num_processes: int, restarts: int = 0) -> StepResult:
+def launch_training(
+    params: TrainParams, num_processes: int, restarts: int = 0, hang_s: float = launcher.HANG_S
+) -> StepResult:
     """Train on ``num_processes`` ranks of this machine; a finished training is not repeated.
 
     Args:
         params: What to train.
         num_processes: Ranks, at least 1.
         restarts: How often to go on from the last checkpoint after a rank was lost.
+        hang_s: Seconds without a step of any rank after which the ranks are ended.
 
     Raises:
         RankLostError: A rank was killed or hangs, and no restart is left.
@@ -115,13 +118,13 @@ def launch_training(params: TrainParams, num_processes: int, restarts: int = 0) 
     command = [sys.executable, str(_JOB), *_flags(params)]
     for number in range(1, restarts + 1):
         try:
-            printed = launcher.launch(command, num_processes)
+            printed = launcher.launch(command, num_processes, hang_s=hang_s)
             break
         except RankLostError as error:
             sys.stderr.write(f"train: restart {number} of {restarts}: {error}\n")
             sys.stderr.flush()
     else:
-        printed = launcher.launch(command, num_processes)
+        printed = launcher.launch(command, num_processes, hang_s=hang_s)
     lines = printed.strip().splitlines()
     if not lines:
         raise TrainingError("expected one JSON line from rank 0; it printed nothing")

@@ -14,7 +14,14 @@ from pipelines.reporting.model import model_rows, plot_images, training_charts
 from pipelines.reporting.rows import FATES, row_stages
 from pipelines.reporting.run_record import Run
 
-_SHOWN_ELSEWHERE = ("reports", "models", "validation", "verdict", "roc_auc_interval")
+_SHOWN_ELSEWHERE = (
+    "reports",
+    "models",
+    "validation",
+    "verdict",
+    "roc_auc_interval",
+    "where_time_went",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,7 @@ def render_page(run: Run, subject: Subject) -> str:
         tables=tables,
         models=model_rows(evaluation),
         evaluation=evaluation,
+        trained=run.details("train"),
         registered=run.details("register"),
         scored=run.details("score"),
         charts=training_charts(run),

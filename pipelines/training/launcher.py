@@ -26,6 +26,8 @@ from pipelines.errors import RankLostError, TrainingError
 from pipelines.training.heartbeat import VARIABLE, Beat, read_beat
 
 LOOPBACK = "127.0.0.1"
+# a first step is traced for seconds, and a slow disk may take long for a row group
+HANG_S = 120.0
 # what a rank says that another one has left; see training.loop
 LOST_OTHERS = "had to stop"
 _POLL_S = 0.05
@@ -52,7 +54,7 @@ class _Rank:
 
 
 def launch(
-    command: Sequence[str], num_processes: int, *, timeout_s: int = 60, hang_s: float = 120.0
+    command: Sequence[str], num_processes: int, *, timeout_s: int = 60, hang_s: float = HANG_S
 ) -> str:
     """Run ``command`` as ``num_processes`` Horovod ranks and give what rank 0 wrote to stdout.
 

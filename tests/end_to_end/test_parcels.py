@@ -120,6 +120,7 @@ def test_from_does_a_step_and_the_later_ones_anew_with_the_same_result(
 MISTAKES = [
     (["--until", "bake"], "--until: expected a step among"),
     (["--np", "0"], "--np: expected 1 or more"),
+    (["--restarts", "-1"], "--restarts: expected 0 or more"),
     (["--from", "train", "--until", "ingest"], "--from train comes after --until ingest"),
 ]
 

@@ -182,7 +182,7 @@ def test_only_a_lost_rank_is_a_reason_to_start_again(
 ) -> None:
     tried: list[int] = []
 
-    def fail(*_: Any) -> str:
+    def fail(*_: Any, **__: Any) -> str:
         tried.append(1)
         raise TrainingError("a loss that is NaN")
 

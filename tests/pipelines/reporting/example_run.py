@@ -110,7 +110,12 @@ def _model_steps(folder: Path) -> list[StepResult]:
         "val_auc": [0.66, 0.69, 0.699, 0.703, 0.701, 0.699],
     }
     path = _write(folder / "history.json", history)
-    trained = {"parameters": {"batch_size": 2048, "seed": 1, "num_ranks": 2}, "best_epoch": 4}
+    trained = {
+        "parameters": {"batch_size": 2048, "seed": 1, "num_ranks": 2},
+        "best_epoch": 4,
+        "ranks": 2,
+        "where_time_went": "27.0 s of epochs: 80% steps, 20% waiting for rows",
+    }
     details, files = _evaluation(folder)
     registered = {
         "name": "flights",
