@@ -26,7 +26,7 @@ from pipelines.training.launcher import is_rank, launch
 from tests.benchmarks.machine import describe_machine
 
 _SIZES = (4 * 2**10, 64 * 2**10, 2**20, 4 * 2**20, 16 * 2**20, 64 * 2**20, 128 * 2**20)
-_BYTES_PER_SIZE = 2**30
+_BYTES_PER_SIZE = 2**28
 _FEWEST, _MOST = 7, 300
 _PARTS, _PART_BYTES = 64, 64 * 2**10
 
@@ -72,11 +72,12 @@ def _table(rows: list[dict[str, Any]], ranks: int) -> str:
 
 def _measure() -> None:
     """Play one rank; the root prints the rows as one JSON line."""
-    import horovod.tensorflow as hvd  # noqa: PLC0415  the launcher must start at once
+    import horovod.tensorflow  # noqa: PLC0415  the launcher must start at once
     import tensorflow as tf  # noqa: PLC0415
 
     from pipelines.training import distributed  # noqa: PLC0415
 
+    hvd: Any = horovod.tensorflow
     world = distributed.start()
     ring = _Ring(world.rank, world.size, distributed.gather_rows)
     rows: list[Row] = []

@@ -211,7 +211,7 @@ def _petastorm(manifest: Manifest) -> Way:
     def epoch() -> Iterator[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            urls = [Path(file).as_uri() for file in files]
+            urls = [f"file://{file}" for file in files]  # it does not decode a quoted path
             with make_batch_reader(urls, schema_fields=names, workers_count=1) as reader:
                 yield from make_petastorm_dataset(reader).unbatch().batch(_BATCH)
 
