@@ -119,7 +119,26 @@ def test_without_a_seed_each_epoch_has_the_same_order(folder: Path) -> None:
     split.close()
 
 
-def test_an_error_while_reading_keeps_its_class_through_tensorflow(tmp_path: Path) -> None:
+def test_a_row_group_across_lanes_is_decoded_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = _split(folder, 0, 1)
+    asked: list[int] = []
+    read = split._reader.read
+    monkeypatch.setattr(split._reader, "read", lambda order: asked.extend(order) or read(order))
+    assert sum(len(step) for step in _ids(split, 0)) == 207
+    assert sorted(asked) == list(range(6))
+
+
+def test_the_dataset_gives_the_batches_too(folder: Path) -> None:
+    split = _split(folder, 0, 1)
+    ours = [batch[0]["numeric"].numpy() for batch in split.batches(3)]
+    theirs = [batch[0]["numeric"].numpy() for batch in split.dataset(3)]
+    assert all(np.array_equal(one, two) for one, two in zip(ours, theirs, strict=True))
+    split.close()
+
+
+def test_an_error_while_reading_keeps_its_class(tmp_path: Path) -> None:
     write_table(tmp_path, {"train": [rows(30)]})
     split = _split(tmp_path, 0, 1)
     for file in (tmp_path / "split=train").glob("*"):
