@@ -116,19 +116,24 @@ def launch_training(
     if known := trained(params):
         return known
     command = [sys.executable, str(_JOB), *_flags(params)]
-    for number in range(1, restarts + 1):
-        try:
-            printed = launcher.launch(command, num_processes, hang_s=hang_s)
-            break
-        except RankLostError as error:
-            sys.stderr.write(f"train: restart {number} of {restarts}: {error}\n")
-            sys.stderr.flush()
-    else:
-        printed = launcher.launch(command, num_processes, hang_s=hang_s)
+    printed = _launch(command, num_processes, restarts, hang_s)
     lines = printed.strip().splitlines()
     if not lines:
         raise TrainingError("expected one JSON line from rank 0; it printed nothing")
     return read_result(json.loads(lines[-1]))
+
+
+def _launch(command: Sequence[str], num_processes: int, restarts: int, hang_s: float) -> str:
+    done = 0
+    while True:
+        try:
+            return launcher.launch(command, num_processes, hang_s=hang_s)
+        except RankLostError as error:
+            if done == restarts:
+                raise
+            done += 1
+            sys.stderr.write(f"train: restart {done} of {restarts}: {error}\n")
+            sys.stderr.flush()
 
 
 def run(params: TrainParams, world: World) -> StepResult:

@@ -69,6 +69,10 @@ class Outcome:
     rows_per_epoch: int
 
 
+def _silent() -> None:
+    pass
+
+
 class Loop:
     """Trains ``model`` on one rank; leaves its best weights in it.
 
@@ -99,7 +103,7 @@ class Loop:
         self._clock = self._waited_s = 0.0
         self._beat: Callable[[], None] = _silent
 
-    def run(self, beat: Callable[[], None] | None = None) -> Outcome:
+    def run(self, beat: Callable[[], None] = _silent) -> Outcome:
         """Train to the end or to early stopping, from the last checkpoint if there is one.
 
         Args:
@@ -109,7 +113,7 @@ class Loop:
             RankLostError: Another rank is gone.
             TrainingError: The loss is not a number, ranks differ, or rows were lost.
         """
-        self._beat = beat or _silent
+        self._beat = beat
         with _one_line_errors(self.world):
             progress = self._resume()
             distributed.broadcast_state(self.model, self.optimizer)
@@ -275,10 +279,6 @@ class Loop:
         if self.world.is_root:
             sys.stderr.write(f"train: {text}\n")
             sys.stderr.flush()
-
-
-def _silent() -> None:
-    pass
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from petastorm import make_batch_reader
 from petastorm.tf_utils import make_petastorm_dataset
 
+from pipelines.evaluation.arrays import make_features
 from pipelines.loading.dataset import Reading, load_split
 from pipelines.loading.manifest import InputColumns, Manifest, read_manifest
 from pipelines.state import read_json, write_json
@@ -100,16 +101,10 @@ def _table(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _open(features: str, state: dict[str, Any]) -> Manifest:
-    table = parse_version(features)
-    categorical = [item for item in state["features"] if item["kind"] == "categorical"]
-    columns = InputColumns(
-        tuple(item["name"] for item in state["features"] if item["kind"] == "numeric"),
-        tuple(item["name"] for item in categorical),
-        tuple(item["size"] for item in categorical),
-        state["label"],
-    )
-    return read_manifest(table.path, table.version, columns)
+def _open(table: str, state: dict[str, Any]) -> Manifest:
+    version, found = parse_version(table), make_features(state)
+    columns = InputColumns(found.numeric, found.categorical, found.sizes, found.label)
+    return read_manifest(version.path, version.version, columns)
 
 
 def _drain(way: Way) -> float:
