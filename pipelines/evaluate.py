@@ -15,7 +15,8 @@ from pipelines.evaluation.arrays import FeatureSet, read_features, read_sample
 from pipelines.evaluation.baselines import MAJORITY, fit_baselines
 from pipelines.evaluation.predict import open_predictor
 from pipelines.layout import Layout
-from pipelines.loading.manifest import InputColumns, read_manifest
+from pipelines.loading.columns import InputColumns
+from pipelines.loading.manifest import read_manifest
 from pipelines.state import file_digest, write_bytes, write_json
 from pipelines.step import StepKey, StepResult, once, step_key
 from pipelines.tables.version import TableVersion, parse_version

@@ -6,6 +6,7 @@ TensorFlow is imported inside ``run`` only: a process that launches must start a
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -17,7 +18,7 @@ from pipelines.errors import ParameterError, RankLostError, TrainingError
 from pipelines.layout import Layout
 from pipelines.state import fingerprint, read_json, sync_folder, write_json
 from pipelines.step import StepKey, StepResult, once, read_result, step_key
-from pipelines.tables.version import parse_version
+from pipelines.tables.version import TableVersion, parse_version
 from pipelines.training import launcher
 from pipelines.training.heartbeat import heartbeat
 from pipelines.world import World
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pipelines.training.loop import Outcome
 
 STEP = "train"
+_MIXED = re.compile(r"^(.+@v\d+)=(0?\.\d+)$")
 _MUCH = 0.1  # of the training time spent waiting
 _JOB = Path(__file__).parent.parent / "jobs" / "train.py"
 
@@ -40,7 +42,9 @@ class TrainParams:
     """Train a network on a pinned features table."""
 
     dataset: str = param("name of the data set")
-    features: str = param("features table pinned to a version, like lake/.../flights@v0")
+    features: str = param(
+        "features table pinned to a version, like lake/.../flights@v0 or s3://bucket/flights@v3"
+    )
     state: str = param("features state, the JSON file that engineer_features wrote")
     root: str = param("folder of all data sets", "lake")
     epochs: int = param("passes over the training split, at most", 10)
@@ -48,6 +52,16 @@ class TrainParams:
     memory_mb: int = param(
         "keep a rank's training rows in so many MB, permuted wholly each epoch; 0: read anew", 0
     )
+    buffer_mb: int = param("memory for the row groups that a rank holds at once, in MB", 4000)
+    where: tuple[str, ...] = param(
+        "rows to learn from and to validate on, like 'distance >= 500'; several are joined by and",
+        (),
+    )
+    mix: tuple[str, ...] = param(
+        "further features tables and their shares of each batch, like lake/.../old@v3=0.25", ()
+    )
+    cache: str = param("folder for the local copies of remote tables", "")
+    cache_mb: int = param("what the copies of all remote tables may take up, in MB", 100_000)
     learning_rate: float = param("peak learning rate of AdamW", 0.002)
     warmup_epochs: float = param("epochs of linear learning-rate warm-up", 0.5)
     weight_decay: float = param("decoupled weight decay of AdamW", 0.004)
@@ -68,6 +82,8 @@ class TrainParams:
             "epochs": (1, 10_000),
             "warmup_epochs": (0, self.epochs),
             "memory_mb": (0, 10_000_000),
+            "buffer_mb": (1, 10_000_000),
+            "cache_mb": (1, 1_000_000_000),
             "weight_decay": (0, 1),
             "checkpoint_steps": (0, 10_000_000),
             "patience": (0, 10_000),
@@ -156,22 +172,31 @@ def run(params: TrainParams, world: World) -> StepResult:
 
 def _train(params: TrainParams, key: StepKey, world: World) -> StepResult:
     from pipelines.loading.dataset import Reading, load_split  # noqa: PLC0415  see the module's docstring
-    from pipelines.loading.mixing import measure_mixing  # noqa: PLC0415
+    from pipelines.loading.mixture import mix, plans_of, share_batch  # noqa: PLC0415
     from pipelines.training.distributed import Reduction  # noqa: PLC0415
     from pipelines.training.loop import Loop, LoopSettings  # noqa: PLC0415
     from pipelines.training.models import build_model  # noqa: PLC0415
 
     features = _features(params)
-    manifest = _manifest(params, features)
-    _check_classes(manifest)
+    tables, shares = _manifests(params, features)
+    _check_classes(tables[0])
     folder = key.layout.trainings / key.fingerprint
     size = params.global_batch_size
-    reading = Reading(size, params.seed, params.memory_mb)
-    train = load_split(manifest, "train", world, reading)
-    validation = load_split(manifest, "validation", world, Reading(size))
-    mixing = measure_mixing(train.plan)
+    readings = [
+        Reading(part, params.seed, params.memory_mb, params.buffer_mb)
+        for part in share_batch(size, shares)
+    ]
+    train = mix(
+        [
+            load_split(table, "train", world, reading)
+            for table, reading in zip(tables, readings, strict=True)
+        ]
+    )
+    validation = load_split(tables[0], "validation", world, Reading(size))
+    plans = plans_of(train)
+    said = [_say_plan(table, plan, world) for table, plan in zip(tables, plans, strict=True)]
     if world.is_root:
-        _say_plan(train.plan, world, mixing)
+        sys.stderr.write("".join(f"train: {text}\n" for text in said))
     model = build_model(
         features, params.hidden, params.dropout, params.seed, has_batch_norm=params.batch_norm
     )
@@ -194,7 +219,7 @@ def _train(params: TrainParams, key: StepKey, world: World) -> StepResult:
         write_json(folder / "history.json", asdict(outcome.progress))
     details = _details(outcome, world) | {
         "plan": train.plan.fingerprint(),
-        "mixing": round(mixing, 3),
+        "tables": said,
         "steps_per_epoch": train.plan.num_steps,
         "parameters": asdict(params),
         "num_weights": int(model.count_params()),
@@ -209,12 +234,17 @@ def _train(params: TrainParams, key: StepKey, world: World) -> StepResult:
     )
 
 
-def _say_plan(plan: "ShardPlan", world: World, mixing: float) -> None:
+def _say_plan(table: "Manifest", plan: "ShardPlan", world: World) -> str:
+    from pipelines.loading.shuffle_quality import measure_mixing  # noqa: PLC0415
+
     shares = [plan.rows_of_rank(World(rank, world.size)) for rank in range(world.size)]
-    sys.stderr.write(
-        f"train: {plan.num_rows:,} rows in {len(plan.rows)} row groups; {plan.num_steps} steps of "
-        f"{plan.global_batch_size}; {min(shares):,} to {max(shares):,} rows for each of "
-        f"{world.size} ranks; a batch draws on {mixing:.0%} of the row groups of a full shuffle\n"
+    left_out = table.filtered.get("train", 0)
+    filters = f", {left_out:,} left out by {' and '.join(map(str, table.filters))}"
+    return (
+        f"{plan.num_rows:,} rows in {len(plan.rows)} row groups"
+        f"{filters if table.filters else ''}; {plan.num_steps} steps of {plan.global_batch_size}; "
+        f"{min(shares):,} to {max(shares):,} rows for each of {world.size} ranks; a batch draws on "
+        f"{measure_mixing(plan):.0%} of the row groups of a full shuffle"
     )
 
 
@@ -257,8 +287,13 @@ def _features(params: TrainParams) -> list[FeatureColumn]:
     return [FeatureColumn(**column) for column in read_json(path)["features"]]
 
 
-def _manifest(params: TrainParams, features: Sequence[FeatureColumn]) -> "Manifest":
-    from pipelines.loading.manifest import InputColumns, read_manifest  # noqa: PLC0415
+def _manifests(
+    params: TrainParams, features: Sequence[FeatureColumn]
+) -> tuple[list["Manifest"], list[float]]:
+    """Give the tables to learn from, and of each but the first its share of a batch."""
+    from pipelines.loading.columns import InputColumns  # noqa: PLC0415
+    from pipelines.loading.manifest import read_manifest  # noqa: PLC0415
+    from pipelines.loading.row_filter import parse_filter  # noqa: PLC0415
 
     categorical = [column for column in features if column.kind == "categorical"]
     columns = InputColumns(
@@ -267,8 +302,35 @@ def _manifest(params: TrainParams, features: Sequence[FeatureColumn]) -> "Manife
         sizes=tuple(column.size for column in categorical),
         label=read_json(Path(params.state))["label"],
     )
-    table = parse_version(params.features)
-    return read_manifest(table.path, table.version, columns)
+    filters = [parse_filter(text) for text in params.where]
+    mixed = [_parse_mix(text) for text in params.mix]
+    tables = [parse_version(params.features), *(table for table, _ in mixed)]
+    found = [
+        read_manifest(_local(table, params), table.version, columns, filters) for table in tables
+    ]
+    return found, [share for _, share in mixed]
+
+
+def _parse_mix(text: str) -> tuple[TableVersion, float]:
+    found = _MIXED.match(text)
+    if not found:
+        raise ParameterError(
+            f"--mix: expected a table and its share of a batch, like lake/.../old@v3=0.25; got "
+            f"{text!r}"
+        )
+    return parse_version(found[1]), float(found[2])
+
+
+def _local(table: TableVersion, params: TrainParams) -> str:
+    from pipelines.loading.table_cache import fetch_table, is_remote  # noqa: PLC0415
+
+    if not is_remote(table.path):
+        return table.path
+    if not params.cache:
+        raise ParameterError(
+            f"expected --cache FOLDER, a local folder for copies of {table.path}; got none"
+        )
+    return fetch_table(table.path, table.version, Path(params.cache), params.cache_mb)
 
 
 def _check_classes(manifest: "Manifest") -> None:
@@ -295,7 +357,7 @@ def _save_model(model: "keras.Model", path: Path) -> None:
 def _key(params: TrainParams) -> StepKey:
     layout = Layout(params.root, params.dataset)
     # where it is kept and how often changes nothing in the result
-    where = {"root": "", "checkpoint_steps": 0}
+    where = {"root": "", "checkpoint_steps": 0, "buffer_mb": 0, "cache": "", "cache_mb": 0}
     decides = {**asdict(params), **where, "state": fingerprint(_state_content(params))}
     return step_key(STEP, layout, decides)
 

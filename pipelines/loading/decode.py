@@ -1,4 +1,4 @@
-"""One row group as two matrices, each value checked on the way.
+"""One row group as arrays, each value checked on the way.
 
 Whatever Parquet could hold that no features job writes (a null, a NaN, a code out of range) would
 reach the model as a plain number, so it stops the run here.
@@ -6,95 +6,176 @@ reach the model as a plain number, so it stops the run here.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow.fs import LocalFileSystem
 
 from pipelines.errors import TableError
-from pipelines.loading.manifest import InputColumns
+from pipelines.loading.columns import (
+    CATEGORICAL,
+    LABEL,
+    NUMERIC,
+    InputColumns,
+    ListColumn,
+    length_name,
+)
+from pipelines.loading.row_filter import RowFilter, mask
+
+_Arrays: TypeAlias = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of one row group.
+    """The rows of one row group: an array (rows, ...) for each of ``InputColumns.fields``."""
 
-    ``numeric`` is (rows, numeric columns) float32; ``integers`` is (rows, categorical columns + 1)
-    int32 with the label last.
-    """
-
-    numeric: NDArray[np.float32]
-    integers: NDArray[np.int32]
+    arrays: _Arrays
 
     def __len__(self) -> int:
-        return len(self.integers)
+        return len(self.arrays[LABEL])
 
     def take(self, order: NDArray[np.int64]) -> "Rows":
         """Give the rows at the places ``order``, copied."""
-        return Rows(self.numeric[order], self.integers[order])
+        return Rows({name: array[order] for name, array in self.arrays.items()})
 
 
 def concatenate(parts: Sequence[Rows]) -> Rows:
     """Lay rows end to end."""
-    numeric = np.concatenate([part.numeric for part in parts])
-    return Rows(numeric, np.concatenate([part.integers for part in parts]))
+    names = parts[0].arrays
+    return Rows({name: np.concatenate([part.arrays[name] for part in parts]) for name in names})
 
 
-def read_rows(path: str, row_group: int, columns: InputColumns) -> Rows:
-    """Decode one row group into matrices, columns taken by name.
+class Decoder:
+    """Decodes row groups into arrays, columns taken by name; for one thread at a time.
 
-    Raises:
-        TableError: The file can't be read, or a value could not have come from the features job.
+    Args:
+        columns: What to decode.
+        filters: Rows that don't match all of them are left out.
     """
-    try:
-        with LocalFileSystem().open_input_file(path) as source:
-            table = pq.ParquetFile(source).read_row_group(
-                row_group, columns=list(columns.types), use_threads=False
-            )
-    except (OSError, pa.ArrowInvalid) as error:
-        raise TableError(
-            f"{path}: row group {row_group} can't be read ({error}). The file was deleted or "
-            "altered after the manifest was made: make the table again"
-        ) from error
-    numeric = _matrix(path, table, columns.numeric, np.float32)
-    integers = _matrix(path, table, (*columns.categorical, columns.label), np.int32)
-    _check_values(path, columns, numeric, integers)
-    return Rows(numeric, integers)
 
+    def __init__(self, columns: InputColumns, filters: Sequence[RowFilter] = ()) -> None:
+        self._columns, self._filters = columns, filters
+        self._names = list(columns.types | {wanted.column: None for wanted in filters})
+        self._scratch: _Arrays = {}
 
-def _matrix(path: str, table: pa.Table, names: tuple[str, ...], kind: Any) -> NDArray[Any]:
-    # column by column into rows of memory, then one transposing copy: numpy does that in blocks
-    columns = np.empty((len(names), table.num_rows), dtype=kind)
-    for number, name in enumerate(names):
-        column = table.column(name)
-        if column.null_count:
-            raise TableError(f"{path}: column {name}: expected no nulls; got {column.null_count}")
-        columns[number] = column.to_numpy()
-    return np.ascontiguousarray(columns.T)
+    def read(self, path: str, row_group: int) -> Rows:
+        """Decode one row group.
 
-
-def _check_values(
-    path: str, columns: InputColumns, numeric: NDArray[np.float32], integers: NDArray[np.int32]
-) -> None:
-    if not len(integers):
-        return
-    # the sum is finite unless some value is not, or it overflows: then look closer
-    if numeric.size and not np.isfinite(numeric.sum(dtype=np.float64)):
-        for number, name in enumerate(columns.numeric):
-            wrong = int((~np.isfinite(numeric[:, number])).sum())
-            if wrong:
-                raise TableError(
-                    f"{path}: column {name}: expected finite numbers; {wrong} are NaN or infinite. "
-                    "Impute or clip it in the contract"
+        Raises:
+            TableError: The file can't be read, or a value could not have come from the features
+                job.
+        """
+        try:
+            with LocalFileSystem().open_input_file(path) as source:
+                table = pq.ParquetFile(source).read_row_group(
+                    row_group, columns=self._names, use_threads=False
                 )
-    low, high = integers.min(axis=0), integers.max(axis=0)
-    limits = zip((*columns.categorical, columns.label), (*columns.sizes, 2), strict=True)
-    for number, (name, size) in enumerate(limits):
-        if low[number] < 0 or high[number] >= size:
+        except (OSError, pa.ArrowInvalid) as error:
             raise TableError(
-                f"{path}: column {name}: expected codes from 0 to {size - 1}; got {low[number]} to "
-                f"{high[number]}. Give the state and the table of one engineer_features run"
+                f"{path}: row group {row_group} can't be read ({error}). The file was deleted or "
+                "altered after the manifest was made: make the table again"
+            ) from error
+        if self._filters:
+            table = table.filter(pa.array(mask(self._filters, table)))
+        try:
+            return Rows(self._arrays(table))
+        except TableError as error:
+            raise TableError(f"{path}: {error}") from error
+
+    def _arrays(self, table: pa.Table) -> _Arrays:
+        columns = self._columns
+        numeric = self._columns_as_rows(table, columns.numeric, np.float32)
+        _check_finite(columns.numeric, numeric)
+        names = (*columns.categorical, columns.label)
+        integers = self._columns_as_rows(table, names, np.int32)
+        sizes = (*columns.sizes, columns.num_classes)
+        for name, size, values in zip(names, sizes, integers, strict=True):
+            _check_codes(name, size, values)
+        # one transposing copy each, always: the scratch is written over by the next row group
+        arrays: _Arrays = {
+            NUMERIC: np.array(numeric.T, order="C"),
+            CATEGORICAL: np.array(integers[:-1].T, order="C"),
+            LABEL: integers[-1].copy(),
+        }
+        for column in columns.lists:
+            arrays |= _padded(column, table.column(column.name))
+        for column in columns.images:
+            encoded = table.column(column.name)
+            _check_nulls(column.name, encoded)
+            num_empty = pc.call_function("binary_length", [encoded]).to_pylist().count(0)
+            if num_empty:  # it would be taken for an empty slot
+                raise TableError(f"column {column.name}: expected images; {num_empty} are empty")
+            arrays[column.name] = np.array([*encoded.to_pylist(), None], object)[:-1]
+        return arrays
+
+    def _columns_as_rows(self, table: pa.Table, names: Sequence[str], dtype: Any) -> NDArray[Any]:
+        """Give (columns, rows), in memory that the next row group takes again."""
+        key = np.dtype(dtype).name
+        known = self._scratch.get(key)
+        if known is None or known.shape[1] < table.num_rows:
+            known = self._scratch[key] = np.empty((len(names), table.num_rows), dtype)
+        for number, name in enumerate(names):
+            column = table.column(name)
+            _check_nulls(name, column)
+            known[number, : table.num_rows] = column.to_numpy()
+        return known[:, : table.num_rows]
+
+
+def _padded(column: ListColumn, chunked: pa.ChunkedArray) -> _Arrays:
+    """Give lists as a matrix, cut or padded with zeros, and their lengths unless they are fixed."""
+    _check_nulls(column.name, chunked)
+    lengths = pc.call_function("list_value_length", [chunked]).to_numpy()
+    items = pc.call_function("list_flatten", [chunked])
+    _check_nulls(column.name, items)
+    values = items.to_numpy()
+    if column.is_fixed and np.any(lengths != column.length):
+        wrong = lengths[lengths != column.length]
+        raise TableError(
+            f"column {column.name}: expected lists of {column.length}; {len(wrong)} have other "
+            f"lengths, the first {wrong[0]}. Declare it as a list of variable length"
+        )
+    if column.size:
+        _check_codes(column.name, column.size, values)
+    else:
+        _check_finite([column.name], values[None])
+    kept = np.minimum(lengths, column.length).astype(np.int32)
+    padded = np.zeros((len(kept), column.length), column.dtype)
+    is_there = np.arange(column.length) < kept[:, None]
+    begins = np.cumsum(lengths) - lengths
+    padded[is_there] = values[(begins[:, None] + np.arange(column.length))[is_there]]
+    if column.is_fixed:
+        return {column.name: padded}
+    return {column.name: padded, length_name(column): kept}
+
+
+def _check_nulls(name: str, column: Any) -> None:
+    if column.null_count:
+        raise TableError(f"column {name}: expected no nulls; got {column.null_count}")
+
+
+def _check_finite(names: Sequence[str], columns: NDArray[np.float32]) -> None:
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = columns.sum(axis=1)
+    # a sum is finite unless some value is not, or it overflows: then look closer
+    for number in np.flatnonzero(~np.isfinite(sums)):
+        wrong = int((~np.isfinite(columns[number])).sum())
+        if wrong:
+            raise TableError(
+                f"column {names[number]}: expected finite numbers; {wrong} are NaN or infinite. "
+                "Impute or clip it in the contract"
             )
+
+
+def _check_codes(name: str, size: int, values: NDArray[np.int32]) -> None:
+    if not len(values):
+        return
+    low, high = values.min(), values.max()
+    if low < 0 or high >= size:
+        raise TableError(
+            f"column {name}: expected codes from 0 to {size - 1}; got {low} to {high}. "
+            "Give the state and the table of one engineer_features run"
+        )

@@ -83,6 +83,12 @@ def live_files(folder: str, version: int) -> list[LiveFile]:
     return sorted(files, key=lambda file: file.path)
 
 
+def log_version(name: str) -> int | None:
+    """Give the version that a file of the log is about; None if it is no commit or checkpoint."""
+    found = _COMMIT.match(name) or _CHECKPOINT.match(name)
+    return int(found[1]) if found else None
+
+
 def _actions(root: Path, version: int) -> Iterator[dict[str, Any]]:
     commits, checkpoints = _list_log(root)
     usable = [found for found in checkpoints if found <= version]

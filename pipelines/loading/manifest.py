@@ -6,7 +6,7 @@ row is read: a null, another type or an altered file would reach the model as a 
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,48 +14,40 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.errors import TableError
+from pipelines.loading.columns import InputColumns
 from pipelines.loading.delta_log import LiveFile, live_files
+from pipelines.loading.row_filter import RowFilter, check_filters, decide, mask
 
 SPLIT_COLUMN = "split"
 _POISON = ("_common_metadata", "_metadata")
 
 
 @dataclass(frozen=True, slots=True)
-class InputColumns:
-    """The columns that a model takes, in the order of its matrices.
-
-    ``sizes`` holds the number of codes of each categorical column: codes lie in [0, size).
-    """
-
-    numeric: tuple[str, ...]
-    categorical: tuple[str, ...]
-    sizes: tuple[int, ...]
-    label: str
-
-    @property
-    def types(self) -> dict[str, pa.DataType]:
-        """Arrow type expected of each column."""
-        types = dict.fromkeys(self.numeric, pa.float32())
-        return types | dict.fromkeys((*self.categorical, self.label), pa.int32())
-
-
-@dataclass(frozen=True, slots=True)
 class RowGroup:
-    """``rows`` rows of a file; ``index`` counts row groups inside the file."""
+    """``rows`` rows of a file; ``index`` counts row groups inside the file.
+
+    ``rows`` are those that match the filters; ``num_bytes`` is what they take up in memory.
+    """
 
     file: str
     index: int
     rows: int
     label_range: tuple[int, int] | None = None
+    num_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The row groups of each split of one table version, in a repeatable order."""
+    """The row groups of each split of one table version, in a repeatable order.
+
+    ``filtered`` counts the rows of each split that the filters leave out.
+    """
 
     table: str
     columns: InputColumns
     splits: dict[str, tuple[RowGroup, ...]]
+    filters: tuple[RowFilter, ...] = ()
+    filtered: dict[str, int] = field(default_factory=dict)
 
     def row_groups(self, split: str) -> tuple[RowGroup, ...]:
         """Give the row groups of one split.
@@ -68,13 +60,19 @@ class Manifest:
             counts = {name: self.num_rows(name) for name in self.splits}
             raise TableError(
                 f"{self.table}: expected rows in split {split!r}; it has none (rows by split: "
-                f"{counts}). Change the split of the contract, or give more data"
+                f"{counts}{self._say_filters()}). Change the split of the contract, or give more "
+                "data"
             )
         return groups
 
     def num_rows(self, split: str) -> int:
         """Rows of one split."""
         return sum(group.rows for group in self.splits.get(split, ()))
+
+    def _say_filters(self) -> str:
+        if not self.filters:
+            return ""
+        return f"; left out by {', '.join(map(str, self.filters))}: {self.filtered}"
 
     def label_range(self, split: str) -> tuple[int, int] | None:
         """Least and greatest label of a split by the footers; None if a footer doesn't say."""
@@ -85,10 +83,20 @@ class Manifest:
         return min(low for low, _ in known), max(high for _, high in known)
 
 
-def read_manifest(folder: str, version: int, columns: InputColumns) -> Manifest:
+def read_manifest(
+    folder: str, version: int, columns: InputColumns, filters: Sequence[RowFilter] = ()
+) -> Manifest:
     """Read the log at ``version`` and the footer of each live file.
 
+    Args:
+        folder: The table's.
+        version: Of the table.
+        columns: What is to be read.
+        filters: Rows that don't match all of them are left out, of every split. Where the footers
+            don't decide, the columns of the filters are read to count the rows.
+
     Raises:
+        ParameterError: A filter names a column that is not there, or no value of its type.
         TableError: The version is missing or of a kind that can't be read safely; a file is
             missing or altered; rows differ from the log; a column is missing, of another type,
             or holds nulls.
@@ -101,6 +109,7 @@ def read_manifest(folder: str, version: int, columns: InputColumns) -> Manifest:
                 f"Delete {Path(folder) / name}; Delta does not need it"
             )
     splits: dict[str, tuple[RowGroup, ...]] = {}
+    filtered: dict[str, int] = {}
     footers = [(file, _footer(table, file)) for file in live_files(folder, version)]
     for file, footer in sorted(footers, key=lambda pair: _content_key(*pair)):
         split = file.partition.get(SPLIT_COLUMN)
@@ -109,8 +118,12 @@ def read_manifest(folder: str, version: int, columns: InputColumns) -> Manifest:
                 f"{table}: expected a table partitioned by {SPLIT_COLUMN!r}; {file.path} has "
                 f"partition values {file.partition}. Write it with partitionBy({SPLIT_COLUMN!r})"
             )
-        splits[split] = (*splits.get(split, ()), *_row_groups(table, file, footer, columns))
-    return Manifest(table, columns, splits)
+        _check_file(table, file, footer, columns)
+        groups = _row_groups(table, file, footer, columns, filters)
+        splits[split] = (*splits.get(split, ()), *groups)
+        left_out = footer.num_rows - sum(group.rows for group in groups)
+        filtered[split] = filtered.get(split, 0) + left_out
+    return Manifest(table, columns, splits, tuple(filters), filtered)
 
 
 def _content_key(file: LiveFile, footer: pq.FileMetaData) -> tuple[str, ...]:
@@ -121,9 +134,7 @@ def _content_key(file: LiveFile, footer: pq.FileMetaData) -> tuple[str, ...]:
     return json.dumps(file.partition, sort_keys=True), repr(bounds), file.path
 
 
-def _row_groups(
-    table: str, file: LiveFile, footer: pq.FileMetaData, columns: InputColumns
-) -> list[RowGroup]:
+def _check_file(table: str, file: LiveFile, footer: pq.FileMetaData, columns: InputColumns) -> None:
     logged = file.stats.get("numRecords", footer.num_rows)
     if logged != footer.num_rows:
         raise TableError(
@@ -131,16 +142,49 @@ def _row_groups(
             f"{footer.num_rows}. The file was altered: make the table again"
         )
     _check_types(table, file, footer.schema.to_arrow_schema(), columns)
-    indexes = {footer.schema.column(i).name: i for i in range(len(footer.schema))}
-    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
-    for group in groups:
-        _check_nulls(table, file, [group.column(indexes[name]) for name in columns.types])
-    label = indexes[columns.label]
-    return [
-        RowGroup(file.path, number, group.num_rows, _range(group.column(label)))
-        for number, group in enumerate(groups)
-        if group.num_rows
-    ]
+
+
+def _row_groups(
+    table: str,
+    file: LiveFile,
+    footer: pq.FileMetaData,
+    columns: InputColumns,
+    filters: Sequence[RowFilter],
+) -> list[RowGroup]:
+    schema = footer.schema.to_arrow_schema()
+    check_filters(filters, schema, table)
+    # of a nested column the footer's count of nulls is that of its items: decoding looks at those
+    indexes = {footer.schema.column(i).path: i for i in range(len(footer.schema))}
+    plain = [name for name in columns.types if name in indexes]
+    row_bytes = sum(field.row_bytes for field in columns.fields)
+    found: list[RowGroup] = []
+    for number in range(footer.num_row_groups):
+        group = footer.row_group(number)
+        chunks = {name: group.column(index) for name, index in indexes.items()}
+        _check_nulls(table, file, [chunks[name] for name in plain])
+        encoded = sum(chunks[image.name].total_uncompressed_size for image in columns.images)
+        rows, labels = group.num_rows, _range(chunks[columns.label])
+        verdicts = [
+            decide(one, schema.field(one.column).type, chunks[one.column]) for one in filters
+        ]
+        if False in verdicts:
+            continue
+        if None in verdicts:
+            rows, labels = _count(file, number, columns.label, filters)
+        if rows:
+            num_bytes = rows * row_bytes + encoded
+            found.append(RowGroup(file.path, number, rows, labels, num_bytes))
+    return found
+
+
+def _count(
+    file: LiveFile, row_group: int, label: str, filters: Sequence[RowFilter]
+) -> tuple[int, tuple[int, int] | None]:
+    """Read how many rows of a row group match, and the range of their labels."""
+    names = [*dict.fromkeys([label, *(wanted.column for wanted in filters)])]
+    read = pq.ParquetFile(file.path).read_row_group(row_group, columns=names, use_threads=False)
+    labels = read.column(label).to_numpy()[mask(filters, read)]
+    return len(labels), (int(labels.min()), int(labels.max())) if len(labels) else None
 
 
 def _footer(table: str, file: LiveFile) -> pq.FileMetaData:
@@ -169,13 +213,20 @@ def _check_types(table: str, file: LiveFile, schema: pa.Schema, columns: InputCo
     wrong = [
         f"{name} expected {wanted}, got {came.get(name, 'no such column')}"
         for name, wanted in columns.types.items()
-        if came.get(name) != wanted
+        if not _is_alike(came.get(name), wanted)
     ]
     if wrong:
         raise TableError(
             f"{table}: columns of {file.path} differ from the features state: {'; '.join(wrong)}. "
             "Give the state and the table of one and the same engineer_features run"
         )
+
+
+def _is_alike(came: pa.DataType | None, wanted: pa.DataType) -> bool:
+    # writers name the items of a list as they like
+    if came is not None and pa.types.is_list(wanted) and pa.types.is_list(came):
+        return came.value_type == wanted.value_type
+    return came == wanted
 
 
 def _check_nulls(table: str, file: LiveFile, chunks: Sequence[pq.ColumnChunkMetaData]) -> None:

@@ -2,7 +2,7 @@
 
 Stock Petastorm costs a Python call per column or per row, and its thread pool can end an epoch
 with rows still queued. Here one worker thread decodes ahead (at most three row groups), each row
-group becomes two matrices in one call, and the pool asks its two questions in the safe order.
+group becomes a few arrays in one call, and the pool asks its two questions in the safe order.
 """
 
 import queue
@@ -19,8 +19,8 @@ from petastorm.workers_pool.ventilator import ConcurrentVentilator
 from petastorm.workers_pool.worker_base import WorkerBase
 
 from pipelines.errors import TableError
-from pipelines.loading.decode import Rows, read_rows
-from pipelines.loading.manifest import InputColumns, RowGroup
+from pipelines.loading.decode import Decoder, Rows
+from pipelines.loading.manifest import RowGroup
 
 _POLL_S = 0.002
 _IDLE_S = 0.05
@@ -30,14 +30,14 @@ _QUEUED = 3  # row groups asked for and not yet taken
 class RowGroupReader:
     """Decodes row groups of one split ahead of need, as often and in the order asked."""
 
-    def __init__(self, groups: Sequence[RowGroup], columns: InputColumns) -> None:
+    def __init__(self, groups: Sequence[RowGroup], decoder: Decoder) -> None:
         self._groups = tuple(groups)
         files = sorted({group.file for group in groups})
         with warnings.catch_warnings():
             # Petastorm 0.13 uses pyarrow's legacy dataset on purpose, and warns of columns that
             # are not asked for
             warnings.simplefilter("ignore")
-            self._reader = _PlannedReader(files, self._groups, columns)
+            self._reader = _PlannedReader(files, self._groups, decoder)
 
     def read(self, order: Sequence[int]) -> Iterator[Rows]:
         """Give the row groups ``order`` (indexes, repeats allowed), one after the other.
@@ -110,9 +110,7 @@ class _Ventilator(ConcurrentVentilator):
 class _PlannedReader(Reader):
     ventilator: _Ventilator
 
-    def __init__(
-        self, files: list[str], groups: tuple[RowGroup, ...], columns: InputColumns
-    ) -> None:
+    def __init__(self, files: list[str], groups: tuple[RowGroup, ...], decoder: Decoder) -> None:
         self._groups = groups
         self._pieces: dict[tuple[str, int], int] = {}
         super().__init__(
@@ -120,7 +118,7 @@ class _PlannedReader(Reader):
             files,  # paths, not URLs: a "#" or "%" in a name would not survive being a URL
             shuffle_row_groups=False,
             reader_pool=LosslessThreadPool(1),
-            worker_class=_MatrixWorkers(columns),
+            worker_class=_MatrixWorkers(decoder),
             is_batched_reader=True,
         )
 
@@ -158,11 +156,11 @@ class _PlannedReader(Reader):
 class _MatrixWorkers:
     """Makes workers for the pool; stands where Petastorm expects a class of workers."""
 
-    def __init__(self, columns: InputColumns) -> None:
-        self._columns = columns
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
 
     def __call__(self, worker_id: int, publish: Callable[[Any], None], args: Any) -> WorkerBase:
-        return _MatrixWorker(worker_id, publish, (args[4], self._columns))
+        return _MatrixWorker(worker_id, publish, (args[4], self._decoder))
 
     def new_results_queue_reader(self) -> "_Results":
         return _Results()
@@ -182,10 +180,10 @@ class _MatrixWorker(WorkerBase):
     def process(
         self, piece_index: int, worker_predicate: Any, shuffle_row_drop_partition: Any
     ) -> None:
-        pieces, columns = self.args
+        pieces, decoder = self.args
         piece = pieces[piece_index]
         try:
-            self.publish_func(read_rows(piece.path, piece.row_group, columns))
+            self.publish_func(decoder.read(piece.path, piece.row_group))
         except TableError as error:
             # published, the pool raises it in the reading thread; raised here, it would be printed
             self.publish_func(error)

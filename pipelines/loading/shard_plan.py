@@ -115,11 +115,11 @@ class ShardPlan:
         """Rows of the global batch ``step``; fewer than ``global_batch_size`` only at the end."""
         return sum(self._lane_step_rows(lane, step) for lane in range(self.lanes))
 
-    def rows_of_rank(self, world: World, first_step: int = 0) -> int:
-        """Rows that ``world`` reads in an epoch, from ``first_step`` on."""
+    def rows_of_rank(self, world: World, first_step: int = 0, end_step: int | None = None) -> int:
+        """Rows that ``world`` reads in an epoch, in steps [first_step, end_step)."""
         first, last = self._lanes_of(world)
         return sum(
-            self._lane_begin(lane + 1) - self._lane_begin_at(lane, first_step)
+            self._lane_end_at(lane, end_step) - self._lane_begin_at(lane, first_step)
             for lane in range(first, last)
         )
 
@@ -142,7 +142,9 @@ class ShardPlan:
                 f"{world.size} ranks. Take fewer ranks (--np) or give more data"
             )
 
-    def reads(self, world: World, epoch: int, first_step: int = 0) -> list[Read]:
+    def reads(
+        self, world: World, epoch: int, first_step: int = 0, end_step: int | None = None
+    ) -> list[Read]:
         """Give what ``world`` decodes in ``epoch``, in the order in which it is needed.
 
         Args:
@@ -150,6 +152,7 @@ class ShardPlan:
             epoch: Decides the order, together with the seed.
             first_step: Rows of earlier steps are left out: an epoch that was cut goes on with the
                 rows that would have followed, on any number of ranks.
+            end_step: Rows of this and later steps are left out; None: none.
         """
         self.check_world(world)
         first, last = self._lanes_of(world)
@@ -158,7 +161,7 @@ class ShardPlan:
             for lane in range(self._lane_at(begin), self._lane_at(end - 1) + 1):
                 lane_begin = self._lane_begin(lane)
                 low = max(begin, self._lane_begin_at(lane, first_step))
-                high = min(end, self._lane_begin(lane + 1))
+                high = min(end, self._lane_end_at(lane, end_step))
                 if low < high:
                     step = (low - lane_begin) // self.slice_size
                     stretch = Stretch(lane - first, low - group_begin, high - group_begin)
@@ -217,6 +220,10 @@ class ShardPlan:
         """First position of a lane that ``step`` or a later one takes."""
         begin, end = self._lane_begin(lane), self._lane_begin(lane + 1)
         return min(begin + step * self.slice_size, end)
+
+    def _lane_end_at(self, lane: int, step: int | None) -> int:
+        """End of the positions of a lane that the steps before ``step`` take."""
+        return self._lane_begin(lane + 1) if step is None else self._lane_begin_at(lane, step)
 
     def _lane_at(self, position: int) -> int:
         # the last lane whose begin is at or before position

@@ -26,8 +26,9 @@ from petastorm import make_batch_reader
 from petastorm.tf_utils import make_petastorm_dataset
 
 from pipelines.evaluation.arrays import make_features
+from pipelines.loading.columns import InputColumns
 from pipelines.loading.dataset import Reading, load_split
-from pipelines.loading.manifest import InputColumns, Manifest, read_manifest
+from pipelines.loading.manifest import Manifest, read_manifest
 from pipelines.state import read_json, write_json
 from pipelines.tables.version import parse_version
 from pipelines.world import World

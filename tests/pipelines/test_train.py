@@ -93,6 +93,25 @@ def test_the_model_loads_with_plain_keras_and_predicts(result: StepResult) -> No
     assert model(inputs).shape == (3, 1)
 
 
+def test_tables_are_mixed_filtered_and_fetched(tmp_path: Path) -> None:
+    params = make_params(tmp_path, epochs=1)
+    far = tmp_path / "features"
+    write_table(far, {"train": [rows(600, seed=1)], "validation": [rows(300, seed=4)]})
+    write_table(tmp_path / "old", {"train": [rows(200, seed=5, first_id=5_000)]})
+    params = replace(
+        params,
+        features=f"file://{far}@v0",
+        cache=str(tmp_path / "cache"),
+        where=("x0 >= 120",),
+        mix=(f"{tmp_path / 'old'}@v0=0.5",),
+    )
+    details = launch_training(params, 2).details
+    # 480 of 600 rows are left, 24 a step: 20 steps. 200 others take 9: twice, and 2 steps more
+    assert (details["steps_per_epoch"], details["rows_per_epoch"]) == (20, 480 + 448)
+    assert "480 rows in 1 row groups, 120 left out by x0 >= 120" in details["tables"][0]
+    assert details["tables"][1].startswith("200 rows")
+
+
 def test_a_finished_training_is_not_repeated(
     params: TrainParams, result: StepResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +257,10 @@ def test_a_version_that_does_not_exist_is_refused(tmp_path: Path) -> None:
         ({"dropout": 1.0}, r"--dropout in \[0, 1\)"),
         ({"learning_rate": 0.0}, "--learning-rate > 0"),
         ({"hidden": (0,)}, "--hidden of widths >= 1"),
+        ({"where": ("x0 about 3",)}, "expected a filter like"),
+        ({"mix": ("lake/old@v1",)}, "--mix: expected a table and its share of a batch"),
+        ({"mix": ("lake/old@v1=lots",)}, "--mix: expected a table and its share of a batch"),
+        ({"features": "s3://bucket/features@v0"}, "expected --cache FOLDER"),
     ],
 )
 def test_a_parameter_that_makes_no_sense_is_refused(

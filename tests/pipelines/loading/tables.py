@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.loading.manifest import InputColumns
+from pipelines.loading.columns import InputColumns
 
 COLUMNS = InputColumns(("x0", "x1"), ("c0",), (5,), "label")
 PROTOCOL = {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}

@@ -95,6 +95,15 @@ def test_rows_that_do_not_fit_into_memory_are_refused(tmp_path: Path) -> None:
         _split(tmp_path, 0, 1, memory_mb=1)
 
 
+def test_row_groups_that_do_not_fit_into_the_bound_are_refused(tmp_path: Path) -> None:
+    write_table(tmp_path, {"train": [rows(70_000)]})
+    manifest = read_manifest(str(tmp_path), 0, COLUMNS)
+    with pytest.raises(
+        ParameterError, match=r"fit into 1 MB; 52 of 2 MB, as row group 0 of .* need 2 MB"
+    ):
+        load_split(manifest, "train", World(0, 1), Reading(48, 1, buffer_mb=1))
+
+
 def test_labels_and_codes_stay_with_their_row(folder: Path) -> None:
     split = _split(folder, 0, 1)
     wanted = {

@@ -11,31 +11,35 @@ from petastorm.workers_pool import EmptyResultError
 from petastorm.workers_pool.thread_pool import ThreadPool
 
 from pipelines.errors import TableError
+from pipelines.loading.decode import Decoder
 from pipelines.loading.manifest import read_manifest
-from pipelines.loading.reader import LosslessThreadPool, RowGroupReader, read_rows
+from pipelines.loading.reader import LosslessThreadPool, RowGroupReader
 from tests.pipelines.loading.tables import COLUMNS, rows, write_table
 
 
 def _reader(folder: Path, tables: list[pa.Table]) -> RowGroupReader:
     write_table(folder, {"train": tables})
-    return RowGroupReader(read_manifest(str(folder), 0, COLUMNS).row_groups("train"), COLUMNS)
+    groups = read_manifest(str(folder), 0, COLUMNS).row_groups("train")
+    return RowGroupReader(groups, Decoder(COLUMNS))
 
 
 def test_row_groups_come_in_the_order_asked_with_repeats_round_after_round(tmp_path: Path) -> None:
     reader = _reader(tmp_path, [rows(10, first_id=10 * i) for i in range(6)])
     for order in ([5, 0, 3, 3, 1], [2], [], [0, 1, 2, 3, 4, 5] * 3):
-        firsts = [int(got.numeric[0, 0]) for got in reader.read(order)]
+        firsts = [int(got.arrays["numeric"][0, 0]) for got in reader.read(order)]
         assert firsts == [10 * index for index in order]
     reader.close()
 
 
-def test_columns_are_taken_by_name_and_the_label_stands_last(tmp_path: Path) -> None:
+def test_columns_are_taken_by_name(tmp_path: Path) -> None:
     table = rows(10)
     reader = _reader(tmp_path, [table])
     (got,) = reader.read([0])
-    assert got.numeric.dtype == np.float32
-    assert np.array_equal(got.numeric, np.stack([table["x0"], table["x1"]], axis=1))
-    assert np.array_equal(got.integers, np.stack([table["c0"], table["label"]], axis=1))
+    numeric = got.arrays["numeric"]
+    assert numeric.dtype == np.float32
+    assert np.array_equal(numeric, np.stack([table["x0"], table["x1"]], axis=1))
+    assert np.array_equal(got.arrays["categorical"][:, 0], table["c0"])
+    assert np.array_equal(got.arrays["label"], table["label"])
     reader.close()
 
 
@@ -110,7 +114,7 @@ def test_values_that_no_features_job_writes_are_refused(
     table = table.set_column(table.schema.get_field_index(name), name, values)
     pq.write_table(table, tmp_path / "a.parquet")
     with pytest.raises(TableError, match=message):
-        read_rows(str(tmp_path / "a.parquet"), 0, COLUMNS)
+        Decoder(COLUMNS).read(str(tmp_path / "a.parquet"), 0)
 
 
 def test_a_file_deleted_after_the_manifest_was_made_stops_the_epoch(

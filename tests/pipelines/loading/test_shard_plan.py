@@ -75,6 +75,21 @@ def test_an_epoch_that_was_cut_goes_on_with_the_rows_that_were_left(
         assert sum(plan.rows_of_rank(rank, first) for rank in ranks) == sum(map(len, left))
 
 
+@given(plans(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_an_epoch_that_ends_early_reads_the_rows_of_its_steps_only(
+    plan: ShardPlan, data: st.DataObject
+) -> None:
+    end = data.draw(st.integers(1, plan.num_steps))
+    first = data.draw(st.integers(0, end - 1))
+    planned = sum(plan.rows_in_step(step) for step in range(first, end))
+    for size in RANKS:
+        ranks = [World(rank, size) for rank in range(size)]
+        reads = [read for rank in ranks for read in plan.reads(rank, 1, first, end)]
+        assert sum(stretch.rows for read in reads for stretch in read.stretches) == planned
+        assert sum(plan.rows_of_rank(rank, first, end) for rank in ranks) == planned
+
+
 @given(plans())
 @settings(max_examples=60, deadline=None)
 def test_steps_are_full_but_the_last_ones_and_counted_right(plan: ShardPlan) -> None:

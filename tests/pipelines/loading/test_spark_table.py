@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipelines.loading.columns import InputColumns
 from pipelines.loading.dataset import Reading, load_split
-from pipelines.loading.manifest import InputColumns, read_manifest
+from pipelines.loading.manifest import read_manifest
 from pipelines.world import World
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ import psutil
 import tensorflow as tf
 
 from pipelines.errors import TrainingError
+from pipelines.loading.columns import InputColumns
 from pipelines.loading.dataset import Reading, load_split
-from pipelines.loading.manifest import InputColumns, read_manifest
+from pipelines.loading.manifest import read_manifest
 from pipelines.training import distributed
 from pipelines.training.loop import Loop, LoopSettings
 from pipelines.training.models import build_model

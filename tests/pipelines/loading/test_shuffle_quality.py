@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pipelines.loading.mixing import measure_mixing
 from pipelines.loading.shard_plan import ShardPlan
+from pipelines.loading.shuffle_quality import measure_mixing
 
 
 def test_few_row_groups_over_many_lanes_mix_as_a_full_shuffle_does() -> None:
