@@ -21,10 +21,20 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def two_ranks(table: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def even_table(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """336 rows: seven full batches of 48."""
+    folder = tmp_path_factory.mktemp("even")
+    train = [rows(100, seed=1), rows(100, seed=2), rows(136, seed=3)]
+    return str(write_table(folder, {"train": train}))
+
+
+@pytest.fixture(scope="session")
+def two_ranks(
+    table: str, even_table: str, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
     script = Path(__file__).parent / "scenarios.py"
     folder = tmp_path_factory.mktemp("two-ranks")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
-        printed = launch([sys.executable, str(script), table, str(folder)], 2)
+        printed = launch([sys.executable, str(script), table, even_table, str(folder)], 2)
     return json.loads(printed.splitlines()[-1]) | {"folder": folder}

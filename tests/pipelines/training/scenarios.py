@@ -4,13 +4,16 @@ As a script it plays all scenarios in one start of two ranks, since importing Te
 takes long, and rank 0 prints one JSON line.
 """
 
+import itertools
 import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import psutil
 import tensorflow as tf
@@ -22,6 +25,7 @@ from pipelines.loading.manifest import read_manifest
 from pipelines.training import distributed
 from pipelines.training.loop import Loop, LoopSettings
 from pipelines.training.models import build_model
+from pipelines.training.steps import make_train_step
 from pipelines.world import World
 from schemas.encode import FeatureColumn
 
@@ -31,6 +35,12 @@ REDUCTIONS = {
     "half": distributed.Reduction(is_half=True),
     "sparse": distributed.Reduction(is_sparse=True),
 }
+OPTIMIZERS: dict[str, Callable[[], keras.optimizers.Optimizer]] = {
+    "sgd": lambda: keras.optimizers.SGD(0.1),
+    "momentum": lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True, clipnorm=0.5),
+    "adam": lambda: keras.optimizers.Adam(0.01),
+}
+STEPS = 20
 INPUTS = InputColumns(("x1",), ("c0",), (5,), "label")
 
 
@@ -54,6 +64,22 @@ def make_loop(
     )
     model = build_model(FEATURES, (8, 4), 0.25, 7, has_batch_norm=has_batch_norm)
     return Loop(model, train, validation, LoopSettings(**(settings | changes)), world)
+
+
+def twenty_steps(table: str, name: str, world: World) -> list[Any]:
+    """The weights after 20 steps, over several epochs of a table, with a plain optimizer."""
+    split = load_split(read_manifest(table, 0, INPUTS), "train", world, Reading(48, 7))
+    model, optimizer = build_model(FEATURES, (8, 4), 0.0, 7), OPTIMIZERS[name]()
+    distributed.broadcast_state(model, optimizer)
+    epochs = (enumerate(split.batches(epoch)) for epoch in itertools.count())
+    with distributed.summed_gradients(optimizer):
+        train = make_train_step(model, optimizer)
+        for step, batch in itertools.islice(itertools.chain.from_iterable(epochs), STEPS):
+            inputs, label, weight = batch
+            total, rate = split.plan.rows_in_step(step), float(optimizer.learning_rate)
+            train(inputs, label, weight, np.float32(total), np.float32(rate))
+    split.close()
+    return [variable.numpy().tolist() for variable in model.trainable_variables]
 
 
 def weights(loop: Loop) -> list[Any]:
@@ -115,7 +141,7 @@ def sockets() -> list[tuple[str, str, str]]:
     ]
 
 
-def main(table: str, folder: str) -> None:
+def main(table: str, even: str, folder: str) -> None:
     world = distributed.start()
     said: dict[str, Any] = {"size": world.size}
     loop = make_loop(table, f"{folder}/two", world)
@@ -132,6 +158,12 @@ def main(table: str, folder: str) -> None:
     loop = make_loop(table, f"{folder}/norm", world, has_batch_norm=True)
     loop.run()
     said["norm"] = {"weights": weights(loop), "moving": moving_averages(loop)}
+
+    said["twenty"] = {
+        f"{name} {kind}": twenty_steps(where, name, world)
+        for name in OPTIMIZERS
+        for kind, where in (("ragged", table), ("even", even))
+    }
 
     wild = make_loop(table, f"{folder}/nan", world, learning_rate=1e38)
     said["nan"] = error_of(wild)

@@ -9,7 +9,14 @@ import pytest
 
 from pipelines.training import distributed
 from pipelines.world import World
-from tests.pipelines.training.scenarios import cut_short, make_loop, moving_averages, weights
+from tests.pipelines.training.scenarios import (
+    OPTIMIZERS,
+    cut_short,
+    make_loop,
+    moving_averages,
+    twenty_steps,
+    weights,
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +48,17 @@ def test_two_ranks_equal_one_with_dropout_and_a_ragged_last_step(
     for ours, theirs in zip(one_rank[1].progress.history, two_ranks["history"], strict=True):
         for name in ("loss", "val_loss", "val_auc", "val_accuracy", "learning_rate"):
             assert ours[name] == pytest.approx(theirs[name], abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["ragged", "even"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_two_ranks_equal_one_after_twenty_steps(
+    table: str, even_table: str, two_ranks: dict[str, Any], name: str, kind: str
+) -> None:
+    distributed.start()
+    alone = twenty_steps(table if kind == "ragged" else even_table, name, World(0, 1))
+    for ours, theirs in zip(alone, two_ranks["twenty"][f"{name} {kind}"], strict=True):
+        assert np.allclose(ours, theirs, rtol=0, atol=1e-5)
 
 
 def test_sparse_gradients_give_the_same_model(two_ranks: dict[str, Any]) -> None:
