@@ -242,7 +242,7 @@ class _Run:
         self._crew.hall.publish(self._roster)
         if old.number:
             numbers = ", ".join(map(str, members))
-            _say(f"{len(members)} ranks go on: processes {numbers}")
+            _say(f"world {self._roster.number}: {len(members)} ranks, on processes {numbers}")
 
     def _count_parting(self) -> None:
         # no rank is gone: the same fault could part them for ever
