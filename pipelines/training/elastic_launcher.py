@@ -143,6 +143,11 @@ class _Run:
                     raise failure(self._as_rank(rank), len(self._roster.members))
                 if code < 0:
                     self._replace(rank)
+            if not self._crew.living:
+                raise RankLostError(
+                    "expected a result of rank 0; it was lost when the others had finished. Run "
+                    "again to go on from the last checkpoint"
+                )
             self._stop_hung()
             self._renew()
             time.sleep(POLL_S)

@@ -89,7 +89,8 @@ class Loop:
         self.model, self.settings, self.world = model, settings, world
         self._train, self._validation = train, validation
         self.optimizer = keras.optimizers.AdamW(
-            settings.learning_rate, weight_decay=settings.weight_decay
+            # Horovod's names begin with its name, and Keras would count those of a process
+            settings.learning_rate, weight_decay=settings.weight_decay, name="adamw"
         )
         steps = train.plan.num_steps
         self._schedule = WarmupCosine(

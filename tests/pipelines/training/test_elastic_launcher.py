@@ -95,6 +95,12 @@ def test_fewer_ranks_than_asked_for_are_an_error_that_names_the_lost_one(tmp_pat
         _run(tmp_path, code, 2, Elastic(2, 0, (1, 2)))
 
 
+def test_a_root_lost_when_all_others_have_finished_is_an_error(tmp_path: Path) -> None:
+    code = "join()\nif process == 0: end(signal.SIGKILL)\nuntil_gone(0); time.sleep(0.5)"
+    with pytest.raises(RankLostError, match="expected a result of rank 0"):
+        _run(tmp_path, code, 2, Elastic(1, 0, (1, 2)))
+
+
 def test_a_rank_that_fails_by_itself_is_not_replaced(tmp_path: Path) -> None:
     code = "join()\nif process == 1: sys.exit('error: too hot')\njoin()"
     with pytest.raises(TrainingError, match=r"^rank 1 of 2: too hot$"):
