@@ -8,7 +8,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from pipelines.cli import param, parse_params, print_result, report_errors
 from pipelines.train import TrainParams, launch_training, run
-from pipelines.training.launcher import HANG_S, is_rank
+from pipelines.training.launcher import is_rank
+from pipelines.training.watch import HANG_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,11 @@ class TrainJob(TrainParams):
     np: int = param("local ranks to start; not looked at inside a Horovod job", 1)
     restarts: int = param("times to go on from the last checkpoint when a rank is lost", 0)
     hang_seconds: float = param("seconds without a step after which the ranks are ended", HANG_S)
+    elastic_min_np: int = param(
+        "go on without lost ranks, on as few as this, and put up to --restarts new ones in their "
+        "place; 0: end when one is lost",
+        0,
+    )
 
 
 def main() -> None:
@@ -25,13 +31,15 @@ def main() -> None:
     job = parse_params(TrainJob)
     params = TrainParams(**{item.name: getattr(job, item.name) for item in fields(TrainParams)})
     if not is_rank():
-        print_result(launch_training(params, job.np, job.restarts, job.hang_seconds))
+        print_result(
+            launch_training(params, job.np, job.restarts, job.hang_seconds, job.elastic_min_np)
+        )
         return
     # a launcher must not wait for TensorFlow
-    from pipelines.training.distributed import start, stop
+    from pipelines.training.distributed import stop
+    from pipelines.training.elastic import train_in_worlds
 
-    world = start()
-    result = run(params, world)
+    result, world = train_in_worlds(lambda world, pause: run(params, world, pause))
     if world.is_root:
         print_result(result)
     stop()

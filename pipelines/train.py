@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,9 @@ from pipelines.layout import Layout
 from pipelines.state import fingerprint, read_json, sync_folder, write_json
 from pipelines.step import StepKey, StepResult, once, read_result, step_key
 from pipelines.tables.version import TableVersion, parse_version
-from pipelines.training import launcher
+from pipelines.training import elastic_launcher, launcher
 from pipelines.training.heartbeat import heartbeat
+from pipelines.training.watch import HANG_S
 from pipelines.world import World
 from schemas.encode import FeatureColumn
 
@@ -111,15 +112,22 @@ def trained(params: TrainParams) -> StepResult | None:
 
 
 def launch_training(
-    params: TrainParams, num_processes: int, restarts: int = 0, hang_s: float = launcher.HANG_S
+    params: TrainParams,
+    num_processes: int,
+    restarts: int = 0,
+    hang_s: float = HANG_S,
+    elastic_min: int = 0,
 ) -> StepResult:
     """Train on ``num_processes`` ranks of this machine; a finished training is not repeated.
 
     Args:
         params: What to train.
         num_processes: Ranks, at least 1.
-        restarts: How often to go on from the last checkpoint after a rank was lost.
-        hang_s: Seconds without a step of any rank after which the ranks are ended.
+        restarts: How often to go on from the last checkpoint after a rank was lost; in an elastic
+            run, how many processes may take the place of lost ones.
+        hang_s: Seconds without a step of any rank after which the ranks, in an elastic run the one
+            that hangs, are ended.
+        elastic_min: An elastic run goes on with as few ranks as this; 0: not elastic.
 
     Raises:
         RankLostError: A rank was killed or hangs, and no restart is left.
@@ -129,14 +137,32 @@ def launch_training(
         raise ParameterError(f"expected --np >= 1; got {num_processes}")
     if restarts < 0:
         raise ParameterError(f"expected --restarts >= 0; got {restarts}")
+    elastic = _elastic(elastic_min, num_processes, restarts) if elastic_min else None
     if known := trained(params):
         return known
     command = [sys.executable, str(_JOB), *_flags(params)]
-    printed = _launch(command, num_processes, restarts, hang_s)
+    if elastic:
+        printed = elastic_launcher.launch_elastic(command, num_processes, elastic, hang_s=hang_s)
+    else:
+        printed = _launch(command, num_processes, restarts, hang_s)
     lines = printed.strip().splitlines()
     if not lines:
         raise TrainingError("expected one JSON line from rank 0; it printed nothing")
     return read_result(json.loads(lines[-1]))
+
+
+def _elastic(minimum: int, num_processes: int, restarts: int) -> elastic_launcher.Elastic:
+    from pipelines.loading.shard_plan import LANES  # noqa: PLC0415  see the module's docstring
+
+    sizes = tuple(size for size in range(1, LANES + 1) if not LANES % size)
+    for flag, number in (("--elastic-min-np", minimum), ("--np", num_processes)):
+        if number not in sizes:
+            raise ParameterError(f"expected {flag} to be one of {list(sizes)}; got {number}")
+    if minimum > num_processes:
+        raise ParameterError(
+            f"expected --elastic-min-np up to --np, {num_processes}; got {minimum}"
+        )
+    return elastic_launcher.Elastic(minimum, restarts, sizes)
 
 
 def _launch(command: Sequence[str], num_processes: int, restarts: int, hang_s: float) -> str:
@@ -152,10 +178,19 @@ def _launch(command: Sequence[str], num_processes: int, restarts: int, hang_s: f
             sys.stderr.flush()
 
 
-def run(params: TrainParams, world: World) -> StepResult:
+def _silent() -> None:
+    pass
+
+
+def run(params: TrainParams, world: World, pause: Callable[[], None] = _silent) -> StepResult:
     """Train as one rank of ``world``; all ranks return the same, the root writes.
 
-    A killed training goes on from its last finished epoch.
+    A killed training goes on from its last checkpoint.
+
+    Args:
+        params: What to train.
+        world: This rank.
+        pause: Called on all ranks after each checkpoint; may end the run by an exception.
 
     Raises:
         ParameterError: Batch size or number of ranks do not fit.
@@ -166,11 +201,13 @@ def run(params: TrainParams, world: World) -> StepResult:
         return known
     key = _key(params)
     if not world.is_root:
-        return _train(params, key, world)
-    return once(key, lambda: _train(params, key, world), _is_there)
+        return _train(params, key, world, pause)
+    return once(key, lambda: _train(params, key, world, pause), _is_there)
 
 
-def _train(params: TrainParams, key: StepKey, world: World) -> StepResult:
+def _train(
+    params: TrainParams, key: StepKey, world: World, pause: Callable[[], None]
+) -> StepResult:
     from pipelines.loading.dataset import Reading, load_split  # noqa: PLC0415  see the module's docstring
     from pipelines.loading.mixture import mix, plans_of, share_batch  # noqa: PLC0415
     from pipelines.training.distributed import Reduction  # noqa: PLC0415
@@ -212,7 +249,7 @@ def _train(params: TrainParams, key: StepKey, world: World) -> StepResult:
         Reduction(params.half_gradients, params.sparse_gradients),
     )
     with heartbeat() as beat:
-        outcome = Loop(model, train, validation, settings, world).run(beat)
+        outcome = Loop(model, train, validation, settings, world).run(beat, pause)
     if world.is_root:
         sys.stderr.write(f"train: {_where_time_went(outcome.progress.history)}\n")
         _save_model(model, folder / "model.keras")

@@ -17,6 +17,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from pipelines.errors import RankLostError
+from pipelines.training.launcher import LOST_OTHERS
 from pipelines.world import World
 
 
@@ -105,8 +107,9 @@ def summed_gradients(
 
 def broadcast_state(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
     """Give every rank the root's weights and optimizer state; call before the first step."""
-    variables = [variable.value for variable in state_variables(model, optimizer)]
-    hvd.broadcast_variables(variables, root_rank=0)
+    # hvd.broadcast_variables names them as Keras does, which counts the models of a process
+    for place, variable in enumerate(state_variables(model, optimizer)):
+        variable.assign(hvd.broadcast(variable.value, 0, name=f"state/{place}"))
 
 
 def state_variables(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> list[Any]:
@@ -145,3 +148,20 @@ def broadcast_bytes(content: bytes | None) -> bytes:
     if not len(buffer):
         return b""
     return hvd.broadcast(tf.constant(buffer), 0, name="bytes/content").numpy().tobytes()
+
+
+@contextmanager
+def one_line_errors(world: World) -> Generator[None, None, None]:
+    """Say in one line that the other ranks can't be reached any more.
+
+    Raises:
+        RankLostError: Horovod, or another operation of TensorFlow, failed inside the block.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        said = " ".join(str(error.message).split())[:300]
+        raise RankLostError(
+            f"rank {world.rank} of {world.size} {LOST_OTHERS}: {said}. If another rank ended "
+            "first, its message says why; run again to go on from the last checkpoint"
+        ) from error

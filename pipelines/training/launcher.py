@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,15 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import RankLostError, TrainingError
-from pipelines.training.heartbeat import VARIABLE, Beat, read_beat
+from pipelines.training.heartbeat import VARIABLE
+from pipelines.training.watch import HANG_S, Watch
 
 LOOPBACK = "127.0.0.1"
-# a first step is traced for seconds, and a slow disk may take long for a row group
-HANG_S = 120.0
 # what a rank says that another one has left; see training.loop
 LOST_OTHERS = "had to stop"
-_POLL_S = 0.05
-_LOOK_S = 0.5
+POLL_S = 0.05
 _SETTLE_S = 1.0
 _GRACE_S = 3.0
 _LAST_LINES = 12
@@ -45,7 +43,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, slots=True)
-class _Rank:
+class Rank:
+    """A process that was started as a rank, and the files it writes."""
+
     number: int
     process: subprocess.Popen[bytes]
     stderr: Path
@@ -66,25 +66,25 @@ def launch(
         num_processes: Number of ranks, at least 1.
         timeout_s: Seconds of silence between ranks after which a rank counts as lost.
         hang_s: Seconds without a step of any rank, or without a sign of life of one, after which
-            the run is ended; see ``heartbeat``.
+            the run is ended; see ``watch``.
 
     Raises:
         RankLostError: A rank was killed, hangs, or lost the others; names it.
         TrainingError: A rank failed; with its number, how it ended and its last words.
     """
-    with tempfile.TemporaryDirectory(prefix="gristmill-ranks-") as folder, _rendezvous() as port:
-        ranks: list[_Rank] = []
-        output = Path(folder) / "stdout-0"
+    with tempfile.TemporaryDirectory(prefix="gristmill-ranks-") as folder, rendezvous() as port:
+        ranks: list[Rank] = []
         try:
             for number in range(num_processes):
                 environment = rank_environment(number, num_processes, port, timeout_s=timeout_s)
-                ranks.append(_start(command, number, {**os.environ, **environment}, Path(folder)))
+                is_heard = _always if number == 0 else None
+                ranks.append(start_rank(command, number, environment, Path(folder), is_heard))
             failed = _wait(ranks, hang_s)
         finally:
-            _end(ranks)
+            end_ranks(ranks)
         if failed is not None:
-            raise _failure(failed, num_processes)
-        return output.read_text()
+            raise failure(failed, num_processes)
+        return output_of(Path(folder), 0).read_text()
 
 
 def rank_environment(rank: int, size: int, port: int, *, timeout_s: int) -> dict[str, str]:
@@ -119,24 +119,48 @@ def is_rank() -> bool:
     return "HOROVOD_RANK" in os.environ
 
 
-def _start(
-    command: Sequence[str], rank: int, environment: Mapping[str, str], folder: Path
-) -> _Rank:
-    stderr, beat = folder / f"stderr-{rank}", folder / f"beat-{rank}"
-    with (folder / f"stdout-{rank}").open("wb") as out, stderr.open("wb") as err:
+def _always() -> bool:
+    return True
+
+
+def start_rank(
+    command: Sequence[str],
+    number: int,
+    environment: Mapping[str, str],
+    folder: Path,
+    is_heard: Callable[[], bool] | None,
+) -> Rank:
+    """Start one process; it dies with the thread that called this.
+
+    Args:
+        command: Program and flags.
+        number: Names its files.
+        environment: What it gets beside this process's own.
+        folder: Gets its stdout, stderr and signs of life.
+        is_heard: Says whether a line of its stderr goes to ours too; None: none does.
+    """
+    stderr, beat = folder / f"stderr-{number}", folder / f"beat-{number}"
+    with output_of(folder, number).open("wb") as out, stderr.open("wb") as err:
         process = subprocess.Popen(
             list(command),
-            env={**environment, VARIABLE: str(beat)},
+            env={**os.environ, **environment, VARIABLE: str(beat)},
             stdin=subprocess.DEVNULL,
             stdout=out,
-            stderr=subprocess.PIPE if rank == 0 else err,
+            stderr=subprocess.PIPE if is_heard else err,
             preexec_fn=_die_with_parent,  # noqa: PLW1509  one prctl(2) call, no locks
         )
-    if rank:
-        return _Rank(rank, process, stderr, beat)
-    forwarder = threading.Thread(target=_forward, args=(process.stderr, stderr), daemon=True)
+    if not is_heard:
+        return Rank(number, process, stderr, beat)
+    forwarder = threading.Thread(
+        target=_forward, args=(process.stderr, stderr, is_heard), daemon=True
+    )
     forwarder.start()
-    return _Rank(rank, process, stderr, beat, forwarder)
+    return Rank(number, process, stderr, beat, forwarder)
+
+
+def output_of(folder: Path, number: int) -> Path:
+    """Give the file that gets the stdout of a process."""
+    return folder / f"stdout-{number}"
 
 
 def _die_with_parent() -> None:
@@ -144,24 +168,24 @@ def _die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _forward(source: Any, copy: Path) -> None:
+def _forward(source: Any, copy: Path, is_heard: Callable[[], bool]) -> None:
     with source, copy.open("wb") as kept:
         for line in source:
             kept.write(line)
             kept.flush()
-            if _GREETING.match(line):
+            if _GREETING.match(line) or not is_heard():
                 continue
             sys.stderr.write(line.decode(errors="replace"))
             sys.stderr.flush()
 
 
-def _wait(ranks: Sequence[_Rank], hang_s: float) -> _Rank | None:
+def _wait(ranks: Sequence[Rank], hang_s: float) -> Rank | None:
     """Wait for all; give the rank that failed first, or None.
 
     Raises:
         RankLostError: A rank hangs.
     """
-    watch = _Watch(ranks, hang_s)
+    watch = Watch([rank.beat for rank in ranks], hang_s)
     while True:
         codes = [rank.process.poll() for rank in ranks]
         failed = [rank for rank, code in zip(ranks, codes, strict=True) if code]
@@ -172,61 +196,15 @@ def _wait(ranks: Sequence[_Rank], hang_s: float) -> _Rank | None:
             return min(failed, key=lambda rank: rank.process.returncode)
         if all(code == 0 for code in codes):
             return None
-        watch.look()
-        time.sleep(_POLL_S)
-
-
-class _Watch:
-    """Tells a rank that hangs from those that wait for it."""
-
-    def __init__(self, ranks: Sequence[_Rank], hang_s: float) -> None:
-        self._ranks, self._hang_s = ranks, hang_s
-        self._steps: list[int] = []
-        self._moved = self._looked = 0.0
-
-    def look(self) -> None:
-        """Raise ``RankLostError`` if nothing has moved for too long, once all ranks have begun."""
-        now = time.monotonic()
-        if now - self._looked < _LOOK_S:
-            return
-        self._looked = now
-        beats = [read_beat(rank.beat) for rank in self._ranks]
-        known = [beat for beat in beats if beat]
-        steps = [beat.steps for beat in known]
-        if len(known) < len(beats) or steps != self._steps:
-            self._steps, self._moved = steps, now
-            return
-        if now - self._moved > self._hang_s:
-            raise RankLostError(self._say(known, now))
-
-    def _say(self, beats: Sequence[Beat], now: float) -> str:
-        size, waited = len(beats), f"{now - self._moved:.0f} s"
-        frozen = [i for i, beat in enumerate(beats) if now - beat.time_s > self._hang_s / 2]
-        behind = [i for i, beat in enumerate(beats) if beat.steps == min(self._steps)]
-        if frozen:
-            return (
-                f"rank {_numbers(frozen)} of {size} hangs: expected a step of every rank; it has "
-                f"given no sign of life for {waited} (is it stopped?). All ranks were ended. Run "
-                "again to go on from the last checkpoint"
+        if hang := watch.look():
+            raise RankLostError(
+                f"{hang.words}. All ranks were ended. Run again to go on from the last checkpoint"
             )
-        if len(behind) < size:
-            return (
-                f"rank {_numbers(behind)} of {size} hangs: expected a step of every rank; it lives "
-                f"and has begun none for {waited}, while the others wait for it. All ranks were "
-                "ended. Look for what it waits for (a slow disk?), and run again to go on from "
-                "the last checkpoint"
-            )
-        return (
-            f"all {size} ranks hang: expected a step; none was begun for {waited}. All were ended. "
-            "Run again to go on from the last checkpoint"
-        )
+        time.sleep(POLL_S)
 
 
-def _numbers(found: Sequence[int]) -> str:
-    return ", ".join(map(str, found))
-
-
-def _end(ranks: Sequence[_Rank]) -> None:
+def end_ranks(ranks: Sequence[Rank]) -> None:
+    """End the processes that still run; within seconds."""
     for rank in ranks:
         if rank.process.poll() is None:
             rank.process.terminate()
@@ -241,29 +219,39 @@ def _end(ranks: Sequence[_Rank]) -> None:
             rank.forwarder.join(_GRACE_S)
 
 
-def _failure(rank: _Rank, size: int) -> TrainingError:
-    said = rank.stderr.read_text(errors="replace")
+def failure(rank: Rank, size: int) -> TrainingError:
+    """Say how a process ended that should not have, with its last words."""
     code = rank.process.returncode
-    if code > 0 and (errors := _ERROR_LINE.findall(said)):
+    if code > 0 and (errors := _ERROR_LINE.findall(rank.stderr.read_text(errors="replace"))):
         lost = LOST_OTHERS in errors[-1]
         return (RankLostError if lost else TrainingError)(
             f"rank {rank.number} of {size}: {errors[-1]}"
         )
-    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-    last = "\n".join(said.splitlines()[-_LAST_LINES:])
     words = (
-        f"rank {rank.number} of {size} {how}; the other ranks were stopped. Run again to go on "
-        f"from the last checkpoint. Its last words:\n{last}"
+        f"rank {rank.number} of {size} {how_it_ended(rank)}; the other ranks were stopped. Run "
+        f"again to go on from the last checkpoint. Its last words:\n{last_words(rank)}"
     )
     return RankLostError(words) if code < 0 else TrainingError(words)
 
 
+def how_it_ended(rank: Rank) -> str:
+    """Name the signal or the code that a process ended with."""
+    code = rank.process.returncode
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+
+
+def last_words(rank: Rank) -> str:
+    """Give the last lines of a process's stderr."""
+    return "\n".join(rank.stderr.read_text(errors="replace").splitlines()[-_LAST_LINES:])
+
+
 @contextmanager
-def _rendezvous() -> Generator[int, None, None]:
+def rendezvous() -> Generator[int, None, None]:
+    """Serve one meeting of ranks, until the end of the block; gives the port."""
     server = ThreadingHTTPServer((LOOPBACK, 0), _Store)
     server.daemon_threads = True
     server.values = {}  # pyright: ignore[reportAttributeAccessIssue]
-    thread = threading.Thread(target=server.serve_forever, args=(_POLL_S,), daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(POLL_S,), daemon=True)
     thread.start()
     try:
         yield server.server_address[1]

@@ -7,17 +7,16 @@ ranks take it alike and none is left waiting for another.
 import math
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from pipelines.errors import RankLostError, TrainingError
+from pipelines.errors import TrainingError
 from pipelines.training import distributed
 from pipelines.training.batch_norm import global_batch_norm
 from pipelines.training.batches import Batches
@@ -30,7 +29,6 @@ from pipelines.training.checkpoint import (
 )
 from pipelines.training.divergence import check_agreement
 from pipelines.training.dropout import global_dropout
-from pipelines.training.launcher import LOST_OTHERS
 from pipelines.training.metrics import BinaryState
 from pipelines.training.schedules import WarmupCosine
 from pipelines.training.steps import make_predict, make_train_step
@@ -91,7 +89,8 @@ class Loop:
         self.model, self.settings, self.world = model, settings, world
         self._train, self._validation = train, validation
         self.optimizer = keras.optimizers.AdamW(
-            settings.learning_rate, weight_decay=settings.weight_decay
+            # Horovod's names begin with its name, and Keras would count those of a process
+            settings.learning_rate, weight_decay=settings.weight_decay, name="adamw"
         )
         steps = train.plan.num_steps
         self._schedule = WarmupCosine(
@@ -102,22 +101,28 @@ class Loop:
         self._digest = ""
         self._clock = self._waited_s = 0.0
         self._beat: Callable[[], None] = _silent
+        self._pause: Callable[[], None] = _silent
 
-    def run(self, beat: Callable[[], None] = _silent) -> Outcome:
+    def run(
+        self, beat: Callable[[], None] = _silent, pause: Callable[[], None] = _silent
+    ) -> Outcome:
         """Train to the end or to early stopping, from the last checkpoint if there is one.
 
         Args:
             beat: Called before each step, as a sign of life.
+            pause: Called on all ranks after each checkpoint; may end the run by an exception.
 
         Raises:
             RankLostError: Another rank is gone.
             TrainingError: The loss is not a number, ranks differ, or rows were lost.
         """
-        self._beat = beat
-        with _one_line_errors(self.world):
+        self._beat, self._pause = beat, pause
+        with distributed.one_line_errors(self.world):
             progress = self._resume()
             distributed.broadcast_state(self.model, self.optimizer)
             with ExitStack() as stack:
+                # also when it ends by an error: this process may read it in another world
+                stack.callback(self._checkpoints.wait)
                 step: Any = self.optimizer.iterations
                 seed = self.settings.seed
                 stack.enter_context(global_dropout(self.model, self.world, seed, step.value))
@@ -130,6 +135,7 @@ class Loop:
                 while not self._is_over(progress):
                     self._one_epoch(progress)
                     summaries(progress)
+                    self._pause()
             self._digest = self._digest or self._agree(f"epoch {progress.epoch}")
             self._take_best()
         return Outcome(progress, self._digest, self._train.plan.num_rows)
@@ -203,6 +209,7 @@ class Loop:
                 progress.rows = known_rows + self._sum_rows(rows)
                 self._agree(f"epoch {epoch} step {step + 1}")
                 self._keep(progress)
+                self._pause()
             now = time.monotonic()
             if now - said > _SAY_EVERY_S:
                 said = now
@@ -279,15 +286,3 @@ class Loop:
         if self.world.is_root:
             sys.stderr.write(f"train: {text}\n")
             sys.stderr.flush()
-
-
-@contextmanager
-def _one_line_errors(world: World) -> Generator[None, None, None]:
-    try:
-        yield
-    except tf.errors.OpError as error:
-        said = " ".join(str(error.message).split())[:300]
-        raise RankLostError(
-            f"rank {world.rank} of {world.size} {LOST_OTHERS}: {said}. If another rank ended "
-            "first, its message says why; run again to go on from the last checkpoint"
-        ) from error

@@ -196,6 +196,46 @@ def test_a_training_that_loses_a_rank_goes_on_by_itself(
     assert json.loads(printed)["details"]["weights_digest"] == result.details["weights_digest"]
 
 
+@pytest.mark.slow
+def test_an_elastic_training_whose_root_is_killed_ends_with_the_undisturbed_model(
+    params: TrainParams, result: StepResult, tmp_path: Path
+) -> None:
+    params = replace(params, root=str(tmp_path), checkpoint_steps=5)
+    command = [*_command(params), "--elastic-min-np", "1"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as job:
+        assert job.stderr
+        assert job.stdout
+        next(line for line in job.stderr if "epoch 3/30" in line)
+        _rank(psutil.Process(job.pid), 0).kill()
+        said, printed = job.stderr.read(), job.stdout.read()
+    assert job.returncode == 0
+    assert "train: rank 0 of 2 was ended by SIGKILL; going on without it" in said
+    details = json.loads(printed)["details"]
+    assert (details["ranks"], details["epochs"], details["rows_per_epoch"]) == (1, 30, 1231)
+    known = trained(params)
+    assert known is not None
+    for ours, theirs in zip(_weights(known), _weights(result), strict=True):
+        assert np.allclose(ours, theirs, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("size", "minimum", "message"),
+    [
+        (2, 3, "--elastic-min-np up to --np, 2; got 3"),
+        (8, 5, "--elastic-min-np to be one of .*; got 5"),
+        (5, 1, "--np to be one of .*; got 5"),
+        (2, -1, "--elastic-min-np to be one of .*; got -1"),
+    ],
+)
+def test_an_elastic_training_needs_numbers_of_ranks_that_share_alike(
+    params: TrainParams, size: int, minimum: int, message: str
+) -> None:
+    with pytest.raises(ParameterError, match=message):
+        launch_training(params, size, elastic_min=minimum)
+
+
 def test_only_a_lost_rank_is_a_reason_to_start_again(
     params: TrainParams, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

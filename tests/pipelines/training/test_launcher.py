@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from pipelines.errors import RankLostError, TrainingError
-from pipelines.training.launcher import _rendezvous, launch
+from pipelines.training.launcher import launch, rendezvous
 
 SLEEP = "import time; time.sleep(60)"
 ROOT = Path(__file__).parents[3]
@@ -138,7 +138,7 @@ def test_launching_imports_no_tensorflow() -> None:
 
 
 def test_the_rendezvous_keeps_what_it_is_told() -> None:
-    with _rendezvous() as port:
+    with rendezvous() as port:
         url = f"http://127.0.0.1:{port}/scope/key"
         with pytest.raises(urllib.error.HTTPError, match="404") as missing:
             urllib.request.urlopen(url)
