@@ -8,7 +8,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from pipelines.cli import param, parse_params, print_result, report_errors
 from pipelines.train import TrainParams, launch_training, run
-from pipelines.training.launcher import HANG_S, is_rank
+from pipelines.training.heartbeat import HANG_S
+from pipelines.training.launcher import is_rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ def main() -> None:
     from pipelines.training.distributed import start, stop
 
     world = start()
-    result = run(params, world)
+    result = run(params, world, job.hang_seconds)
     if world.is_root:
         print_result(result)
     stop()

@@ -19,7 +19,7 @@ from pipelines.state import fingerprint, read_json, sync_folder, write_json
 from pipelines.step import StepKey, StepResult, once, read_result, step_key
 from pipelines.tables.version import parse_version
 from pipelines.training import launcher
-from pipelines.training.heartbeat import heartbeat
+from pipelines.training.heartbeat import HANG_S, heartbeat
 from pipelines.world import World
 from schemas.encode import FeatureColumn
 
@@ -95,7 +95,7 @@ def trained(params: TrainParams) -> StepResult | None:
 
 
 def launch_training(
-    params: TrainParams, num_processes: int, restarts: int = 0, hang_s: float = launcher.HANG_S
+    params: TrainParams, num_processes: int, restarts: int = 0, hang_s: float = HANG_S
 ) -> StepResult:
     """Train on ``num_processes`` ranks of this machine; a finished training is not repeated.
 
@@ -136,10 +136,16 @@ def _launch(command: Sequence[str], num_processes: int, restarts: int, hang_s: f
             sys.stderr.flush()
 
 
-def run(params: TrainParams, world: World) -> StepResult:
+def run(params: TrainParams, world: World, hang_s: float = HANG_S) -> StepResult:
     """Train as one rank of ``world``; all ranks return the same, the root writes.
 
-    A killed training goes on from its last finished epoch.
+    A killed training goes on from its last checkpoint.
+
+    Args:
+        params: What to train.
+        world: This rank.
+        hang_s: Seconds without a step after which this process ends, where no launcher of ours
+            watches it; see ``heartbeat``.
 
     Raises:
         ParameterError: Batch size or number of ranks do not fit.
@@ -150,11 +156,11 @@ def run(params: TrainParams, world: World) -> StepResult:
         return known
     key = _key(params)
     if not world.is_root:
-        return _train(params, key, world)
-    return once(key, lambda: _train(params, key, world), _is_there)
+        return _train(params, key, world, hang_s)
+    return once(key, lambda: _train(params, key, world, hang_s), _is_there)
 
 
-def _train(params: TrainParams, key: StepKey, world: World) -> StepResult:
+def _train(params: TrainParams, key: StepKey, world: World, hang_s: float) -> StepResult:
     from pipelines.loading.dataset import Reading, load_split  # noqa: PLC0415  see the module's docstring
     from pipelines.loading.mixing import measure_mixing  # noqa: PLC0415
     from pipelines.training.distributed import Reduction  # noqa: PLC0415
@@ -186,7 +192,7 @@ def _train(params: TrainParams, key: StepKey, world: World) -> StepResult:
         params.checkpoint_steps,
         Reduction(params.half_gradients, params.sparse_gradients),
     )
-    with heartbeat() as beat:
+    with heartbeat(world, hang_s) as beat:
         outcome = Loop(model, train, validation, settings, world).run(beat)
     if world.is_root:
         sys.stderr.write(f"train: {_where_time_went(outcome.progress.history)}\n")

@@ -23,13 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import RankLostError, TrainingError
-from pipelines.training.heartbeat import VARIABLE, Beat, read_beat
+from pipelines.training.heartbeat import HANG_S, LOST_OTHERS, VARIABLE, Beat, read_beat
 
 LOOPBACK = "127.0.0.1"
-# a first step is traced for seconds, and a slow disk may take long for a row group
-HANG_S = 120.0
-# what a rank says that another one has left; see training.loop
-LOST_OTHERS = "had to stop"
 _POLL_S = 0.05
 _LOOK_S = 0.5
 _SETTLE_S = 1.0

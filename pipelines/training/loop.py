@@ -7,17 +7,16 @@ ranks take it alike and none is left waiting for another.
 import math
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from pipelines.errors import RankLostError, TrainingError
+from pipelines.errors import TrainingError
 from pipelines.training import distributed
 from pipelines.training.batch_norm import global_batch_norm
 from pipelines.training.batches import Batches
@@ -30,7 +29,8 @@ from pipelines.training.checkpoint import (
 )
 from pipelines.training.divergence import check_agreement
 from pipelines.training.dropout import global_dropout
-from pipelines.training.launcher import LOST_OTHERS
+from pipelines.training.heartbeat import Heartbeat
+from pipelines.training.lost import one_line_errors
 from pipelines.training.metrics import BinaryState
 from pipelines.training.schedules import WarmupCosine
 from pipelines.training.steps import make_predict, make_train_step
@@ -69,10 +69,6 @@ class Outcome:
     rows_per_epoch: int
 
 
-def _silent() -> None:
-    pass
-
-
 class Loop:
     """Trains ``model`` on one rank; leaves its best weights in it.
 
@@ -101,20 +97,20 @@ class Loop:
         self._checkpoints = Checkpoints(settings.folder / "checkpoints")
         self._digest = ""
         self._clock = self._waited_s = 0.0
-        self._beat: Callable[[], None] = _silent
+        self._beat = Heartbeat()
 
-    def run(self, beat: Callable[[], None] = _silent) -> Outcome:
+    def run(self, beat: Heartbeat | None = None) -> Outcome:
         """Train to the end or to early stopping, from the last checkpoint if there is one.
 
         Args:
-            beat: Called before each step, as a sign of life.
+            beat: Called before each step, as a sign of life; by default nobody sees it.
 
         Raises:
             RankLostError: Another rank is gone.
             TrainingError: The loss is not a number, ranks differ, or rows were lost.
         """
-        self._beat = beat
-        with _one_line_errors(self.world):
+        self._beat = beat or Heartbeat()
+        with one_line_errors(self.world, self._beat):
             progress = self._resume()
             distributed.broadcast_state(self.model, self.optimizer)
             with ExitStack() as stack:
@@ -279,15 +275,3 @@ class Loop:
         if self.world.is_root:
             sys.stderr.write(f"train: {text}\n")
             sys.stderr.flush()
-
-
-@contextmanager
-def _one_line_errors(world: World) -> Generator[None, None, None]:
-    try:
-        yield
-    except tf.errors.OpError as error:
-        said = " ".join(str(error.message).split())[:300]
-        raise RankLostError(
-            f"rank {world.rank} of {world.size} {LOST_OTHERS}: {said}. If another rank ended "
-            "first, its message says why; run again to go on from the last checkpoint"
-        ) from error
