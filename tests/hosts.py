@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 INTERFACE = "eth0"
-MTU = 1500
 # what stands around the payload of a TCP segment: Ethernet, IPv4, TCP with its time stamps
 HEADER_BYTES = 14 + 20 + 32
 _BRIDGE = "switch"
@@ -110,8 +109,12 @@ class Network:
 
 
 @contextmanager
-def joined_hosts(count: int) -> Generator[Network]:
+def joined_hosts(count: int, mtu: int = 1500) -> Generator[Network]:
     """Make ``count`` hosts joined by a switch; at the end, end what runs on them and remove them.
+
+    Args:
+        count: Number of hosts, at most 254.
+        mtu: Bytes of an IP packet.
 
     Raises:
         PermissionError: This process may not make namespaces, or ``ip`` is missing.
@@ -125,7 +128,7 @@ def joined_hosts(count: int) -> Generator[Network]:
         for number in range(count):
             host = Host(f"{name}-{number}", f"10.213.0.{number + 1}", f"port{number}")
             _add_namespace(host.namespace, stack)
-            _join(host, network.switch)
+            _join(host, network.switch, mtu)
             network.hosts.append(host)
         yield network
 
@@ -156,15 +159,15 @@ def _pids(namespace: str) -> list[int]:
     return [int(pid) for pid in _ip("netns", "pids", namespace).split()]
 
 
-def _join(host: Host, switch: str) -> None:
+def _join(host: Host, switch: str, mtu: int) -> None:
     peer = ["peer", "name", INTERFACE, "netns", host.namespace]
     _ip("-n", switch, "link", "add", host.port, "type", "veth", *peer)
-    _ip("-n", switch, "link", "set", host.port, "mtu", str(MTU), "master", _BRIDGE)
+    _ip("-n", switch, "link", "set", host.port, "mtu", str(mtu), "master", _BRIDGE)
     _ip("-n", switch, "link", "set", host.port, "up")
     _ip("-n", host.namespace, "address", "add", f"{host.address}/24", "dev", INTERFACE)
     # one segment a frame, as on a wire: else counters miss the headers of those sent as one
     segments = ["gso_max_segs", "1"]
-    _ip("-n", host.namespace, "link", "set", INTERFACE, "mtu", str(MTU), *segments)
+    _ip("-n", host.namespace, "link", "set", INTERFACE, "mtu", str(mtu), *segments)
     for interface in ("lo", INTERFACE):
         _ip("-n", host.namespace, "link", "set", interface, "up")
 

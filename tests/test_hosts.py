@@ -10,7 +10,7 @@ from tests.hosts import Host, Network, Traffic, joined_hosts, parse_traffic
 
 pytestmark = pytest.mark.slow
 SIZE = 5_000_000
-_RECEIVE = f"""
+_RECEIVE = """
 import socket, time
 with socket.create_server(("", 5000)) as server:
     print("ready", flush=True)
@@ -85,15 +85,21 @@ def test_only_a_cut_is_seen_by_the_host(
 
 def test_all_is_removed_after_a_failure_with_what_ran_there() -> None:
     started: list[subprocess.Popen[bytes]] = []
-    with pytest.raises(ZeroDivisionError), joined_hosts(2) as network:
-        started.append(subprocess.Popen(network.hosts[0].command("sleep", "60")))
-        while not network.hosts[0].pids():
-            assert started[0].poll() is None
-        _ = 1 / 0
+    networks: list[Network] = []
+
+    def fail() -> None:
+        with joined_hosts(2) as network:
+            networks.append(network)
+            started.append(subprocess.Popen(network.hosts[0].command("sleep", "60")))
+            while not network.hosts[0].pids():
+                assert started[0].poll() is None
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert started[0].wait(5) == -9
     listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True)
-    assert network.switch not in listed.stdout
-    assert network.hosts[0].namespace not in listed.stdout
+    assert networks[0].switch.removesuffix("switch") not in listed.stdout
 
 
 def test_payload_is_what_is_left_without_headers() -> None:

@@ -255,8 +255,8 @@ def _failure(rank: _Rank, size: int) -> TrainingError:
 
 
 @contextmanager
-def _rendezvous() -> Generator[int, None, None]:
-    server = ThreadingHTTPServer((LOOPBACK, 0), _Store)
+def _rendezvous(address: str = LOOPBACK) -> Generator[int, None, None]:
+    server = ThreadingHTTPServer((address, 0), _Store)
     server.daemon_threads = True
     server.values = {}  # pyright: ignore[reportAttributeAccessIssue]
     thread = threading.Thread(target=server.serve_forever, args=(_POLL_S,), daemon=True)
