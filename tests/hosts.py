@@ -102,6 +102,9 @@ class Network:
         """Undo ``cut`` and ``swallow``."""
         _ip("-n", self.switch, "link", "set", host.port, "master", _BRIDGE)
         _ip("-n", self.switch, "link", "set", host.port, "up")
+        # a search for an address (ARP) that was begun before would still end in "no route to host"
+        for each in self.hosts:
+            _ip("-n", each.namespace, "neighbour", "flush", "dev", INTERFACE)
 
     def _shape(self, namespace: str, interface: str, rate_mbit: float) -> None:
         rate = ["rate", f"{rate_mbit}mbit", "burst", str(_BURST_BYTES), "latency", f"{_QUEUE_S}s"]
