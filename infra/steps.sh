@@ -161,3 +161,23 @@ do_chromium() { install_packages "Chromium (the tests open the report in it)" ch
 has_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || type -P initdb >/dev/null; }
 
 do_postgresql() { install_packages "PostgreSQL (the tests keep a registry in it)" postgresql; }
+
+# --- Tools that only the slow tests need ------------------------------------------------------------
+has_networks() { type -P ip && type -P tc; } >/dev/null
+
+do_networks() { install_packages "ip and tc (the tests make hosts of them)" iproute2; }
+
+has_ssh() { type -P ssh && { type -P sshd || [[ -x /usr/sbin/sshd ]]; }; } >/dev/null
+
+do_ssh() {
+  # the tests start servers of their own; Debian would also start one here, for all to reach
+  local policy=/usr/sbin/policy-rc.d
+  if [[ $(id -u) == 0 && ! -e $policy ]]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+    # shellcheck disable=SC2064  # its value is local
+    trap "rm -f $policy" EXIT
+  fi
+  install_packages "OpenSSH (the tests reach their hosts by it)" openssh-client openssh-server
+  update-rc.d ssh disable || true # nor at the next start of the machine
+}

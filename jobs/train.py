@@ -7,9 +7,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from pipelines.cli import param, parse_params, print_result, report_errors
-from pipelines.train import TrainParams, launch_training, run
+from pipelines.train import Supervision, TrainParams, launch_training, run
+from pipelines.training.heartbeat import HANG_S
 from pipelines.training.launcher import is_rank
-from pipelines.training.watch import HANG_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,9 @@ def main() -> None:
     from pipelines.training.distributed import stop
     from pipelines.training.elastic import train_in_worlds
 
-    result, world = train_in_worlds(lambda world, pause: run(params, world, pause))
+    result, world = train_in_worlds(
+        lambda world, pause: run(params, world, Supervision(job.hang_seconds, pause))
+    )
     if world.is_root:
         print_result(result)
     stop()

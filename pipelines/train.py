@@ -8,7 +8,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,21 +21,22 @@ from pipelines.state import fingerprint, read_json, sync_folder, write_json
 from pipelines.step import StepKey, StepResult, once, read_result, step_key
 from pipelines.tables.version import TableVersion, parse_version
 from pipelines.training import elastic_launcher, launcher
-from pipelines.training.heartbeat import heartbeat
-from pipelines.training.watch import HANG_S
+from pipelines.training.heartbeat import HANG_S, heartbeat
 from pipelines.world import World
 from schemas.encode import FeatureColumn
 
 if TYPE_CHECKING:
     import keras
 
+    from pipelines.loading.dataset import Split
     from pipelines.loading.manifest import Manifest
+    from pipelines.loading.mixture import Mixture
     from pipelines.loading.shard_plan import ShardPlan
     from pipelines.training.loop import Outcome
 
 STEP = "train"
 _MIXED = re.compile(r"^(.+@v\d+)=(0?\.\d+)$")
-_MUCH = 0.1  # of the training time spent waiting
+_MUCH, _MUCH_WAITING = 0.1, 0.25  # of the training time: for rows, for ranks
 _JOB = Path(__file__).parent.parent / "jobs" / "train.py"
 
 
@@ -182,7 +184,20 @@ def _silent() -> None:
     pass
 
 
-def run(params: TrainParams, world: World, pause: Callable[[], None] = _silent) -> StepResult:
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """Who looks after a rank.
+
+    After ``hang_s`` seconds without a step a rank ends itself, where no launcher of ours watches it
+    (see ``heartbeat``). ``pause`` is called on all ranks after each checkpoint, and may end the run
+    by an exception.
+    """
+
+    hang_s: float = HANG_S
+    pause: Callable[[], None] = _silent
+
+
+def run(params: TrainParams, world: World, supervision: Supervision = Supervision()) -> StepResult:
     """Train as one rank of ``world``; all ranks return the same, the root writes.
 
     A killed training goes on from its last checkpoint.
@@ -190,7 +205,7 @@ def run(params: TrainParams, world: World, pause: Callable[[], None] = _silent) 
     Args:
         params: What to train.
         world: This rank.
-        pause: Called on all ranks after each checkpoint; may end the run by an exception.
+        supervision: What ends it when it hangs, or when it is to go on in another world.
 
     Raises:
         ParameterError: Batch size or number of ranks do not fit.
@@ -201,15 +216,12 @@ def run(params: TrainParams, world: World, pause: Callable[[], None] = _silent) 
         return known
     key = _key(params)
     if not world.is_root:
-        return _train(params, key, world, pause)
-    return once(key, lambda: _train(params, key, world, pause), _is_there)
+        return _train(params, key, world, supervision)
+    return once(key, lambda: _train(params, key, world, supervision), _is_there)
 
 
-def _train(
-    params: TrainParams, key: StepKey, world: World, pause: Callable[[], None]
-) -> StepResult:
-    from pipelines.loading.dataset import Reading, load_split  # noqa: PLC0415  see the module's docstring
-    from pipelines.loading.mixture import mix, plans_of, share_batch  # noqa: PLC0415
+def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervision) -> StepResult:
+    from pipelines.loading.mixture import plans_of  # noqa: PLC0415  see the module's docstring
     from pipelines.training.distributed import Reduction  # noqa: PLC0415
     from pipelines.training.loop import Loop, LoopSettings  # noqa: PLC0415
     from pipelines.training.models import build_model  # noqa: PLC0415
@@ -218,18 +230,7 @@ def _train(
     tables, shares = _manifests(params, features)
     _check_classes(tables[0])
     folder = key.layout.trainings / key.fingerprint
-    size = params.global_batch_size
-    readings = [
-        Reading(part, params.seed, params.memory_mb, params.buffer_mb)
-        for part in share_batch(size, shares)
-    ]
-    train = mix(
-        [
-            load_split(table, "train", world, reading)
-            for table, reading in zip(tables, readings, strict=True)
-        ]
-    )
-    validation = load_split(tables[0], "validation", world, Reading(size))
+    train, validation = _open(params, tables, shares, world)
     plans = plans_of(train)
     said = [_say_plan(table, plan, world) for table, plan in zip(tables, plans, strict=True)]
     if world.is_root:
@@ -248,10 +249,10 @@ def _train(
         params.checkpoint_steps,
         Reduction(params.half_gradients, params.sparse_gradients),
     )
-    with heartbeat() as beat:
-        outcome = Loop(model, train, validation, settings, world).run(beat, pause)
+    with closing(train), closing(validation), heartbeat(world, supervision.hang_s) as beat:
+        outcome = Loop(model, train, validation, settings, world).run(beat, supervision.pause)
     if world.is_root:
-        sys.stderr.write(f"train: {_where_time_went(outcome.progress.history)}\n")
+        sys.stderr.write(f"train: {_where_time_went(outcome)}\n")
         _save_model(model, folder / "model.keras")
         write_json(folder / "history.json", asdict(outcome.progress))
     details = _details(outcome, world) | {
@@ -269,6 +270,23 @@ def _train(
         files={name: str(folder / file) for name, file in files.items()},
         details=details,
     )
+
+
+def _open(
+    params: TrainParams, tables: Sequence["Manifest"], shares: Sequence[float], world: World
+) -> tuple["Split | Mixture", "Split"]:
+    """Open the training split of all tables, and the validation split of the first."""
+    from pipelines.loading.dataset import Reading, load_split  # noqa: PLC0415
+    from pipelines.loading.mixture import mix, share_batch  # noqa: PLC0415
+
+    size = params.global_batch_size
+    splits = [
+        load_split(
+            table, "train", world, Reading(part, params.seed, params.memory_mb, params.buffer_mb)
+        )
+        for table, part in zip(tables, share_batch(size, shares), strict=True)
+    ]
+    return mix(splits), load_split(tables[0], "validation", world, Reading(size))
 
 
 def _say_plan(table: "Manifest", plan: "ShardPlan", world: World) -> str:
@@ -296,22 +314,40 @@ def _details(outcome: "Outcome", world: World) -> dict[str, Any]:
         "rows_per_epoch": outcome.rows_per_epoch,
         "weights_digest": outcome.weights_digest,
         "train_seconds": round(progress.seconds, 2),
-        "where_time_went": _where_time_went(progress.history),
+        "where_time_went": _where_time_went(outcome),
     }
 
 
-def _where_time_went(history: Sequence[Mapping[str, float]]) -> str:
+def _where_time_went(outcome: "Outcome") -> str:
     """Say on which part of an epoch its seconds went, and what to change, for rank 0."""
+    history = outcome.progress.history
     total, train, waited = (
         sum(epoch[name] for epoch in history) for name in ("seconds", "train_s", "input_wait_s")
     )
     said = (
-        f"{total:.1f} s of epochs: {(train - waited) / total:.0%} steps (compute and all-reduce), "
+        f"{total:.1f} s of epochs: {(train - waited) / total:.0%} steps, "
         f"{waited / total:.0%} waiting for rows, {1 - train / total:.0%} validation and checkpoints"
     )
+    parts, negotiated, reduced = outcome.step_parts, 0.0, 0.0
+    if parts:
+        negotiated, reduced = parts.negotiate_s / parts.seconds, parts.reduce_s / parts.seconds
+        said += (
+            f"; of {parts.steps} steps looked at, {negotiated:.0%} waiting for the other ranks and "
+            f"{reduced:.0%} all-reduce"
+        )
     if waited > _MUCH * train:
         return f"{said}. Rows are what limits it: keep them in memory (--memory-mb)"
-    return f"{said}. Steps are what limits it: a larger --global-batch-size means fewer of them"
+    if negotiated > max(reduced, _MUCH_WAITING):
+        return (
+            f"{said}. Ranks that wait for each other are what limits it: give each rank a core of "
+            "its own, or take fewer (--np)"
+        )
+    if reduced > _MUCH_WAITING:
+        return (
+            f"{said}. The exchange is what limits it: take a larger --global-batch-size, or send "
+            "less (--half-gradients)"
+        )
+    return f"{said}. Computing is what limits it: a larger --global-batch-size means fewer steps"
 
 
 def _features(params: TrainParams) -> list[FeatureColumn]:

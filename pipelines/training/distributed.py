@@ -6,6 +6,7 @@ time of training, whose ``_clip_gradients`` sums the gradients over the ranks. K
 per update, after local accumulation and before clipping (keras 3.15, base_optimizer.py).
 """
 
+import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,13 +18,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from pipelines.errors import RankLostError
-from pipelines.training.launcher import LOST_OTHERS
 from pipelines.world import World
 
 
 def start() -> World:
     """Join the ranks (alone, there is one) and say which one this is."""
+    # lets a run ask for the timeline of some steps; nothing is written before it does
+    os.environ.setdefault("HOROVOD_TIMELINE", "DYNAMIC")
     hvd.init()
     return World(hvd.rank(), hvd.size())
 
@@ -148,20 +149,3 @@ def broadcast_bytes(content: bytes | None) -> bytes:
     if not len(buffer):
         return b""
     return hvd.broadcast(tf.constant(buffer), 0, name="bytes/content").numpy().tobytes()
-
-
-@contextmanager
-def one_line_errors(world: World) -> Generator[None, None, None]:
-    """Say in one line that the other ranks can't be reached any more.
-
-    Raises:
-        RankLostError: Horovod, or another operation of TensorFlow, failed inside the block.
-    """
-    try:
-        yield
-    except tf.errors.OpError as error:
-        said = " ".join(str(error.message).split())[:300]
-        raise RankLostError(
-            f"rank {world.rank} of {world.size} {LOST_OTHERS}: {said}. If another rank ended "
-            "first, its message says why; run again to go on from the last checkpoint"
-        ) from error

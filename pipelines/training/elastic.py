@@ -18,6 +18,8 @@ import numpy as np
 
 from pipelines.errors import RankLostError
 from pipelines.training import distributed
+from pipelines.training.heartbeat import Heartbeat
+from pipelines.training.lost import one_line_errors
 from pipelines.training.roster import Seat
 from pipelines.world import World
 
@@ -52,7 +54,7 @@ def train_in_worlds(train: Callable[[World, Pause], _T]) -> tuple[_T, World]:
         try:
             result = train(world, lambda world=world: _leave_if_recalled(seat, world))
             # until the root has written all, the others stand by to take its place
-            with distributed.one_line_errors(world):
+            with one_line_errors(world, Heartbeat()):
                 distributed.sum_values(np.zeros(1), "end")
         except RankLostError as error:
             _say(world, error)

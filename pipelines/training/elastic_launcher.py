@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.errors import RankLostError
-from pipelines.training.heartbeat import read_beat
+from pipelines.training.heartbeat import HANG_S, read_beat
 from pipelines.training.launcher import (
     POLL_S,
     Rank,
@@ -28,7 +28,7 @@ from pipelines.training.launcher import (
     start_rank,
 )
 from pipelines.training.roster import Hall, Roster
-from pipelines.training.watch import HANG_S, Watch
+from pipelines.training.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import RankLostError, TrainingError
-from pipelines.training.heartbeat import VARIABLE
-from pipelines.training.watch import HANG_S, Watch
+from pipelines.training.heartbeat import HANG_S, LOST_OTHERS, VARIABLE
+from pipelines.training.watch import Watch
 
 LOOPBACK = "127.0.0.1"
-# what a rank says that another one has left; see training.loop
-LOST_OTHERS = "had to stop"
 POLL_S = 0.05
 _SETTLE_S = 1.0
 _GRACE_S = 3.0
@@ -246,9 +244,9 @@ def last_words(rank: Rank) -> str:
 
 
 @contextmanager
-def rendezvous() -> Generator[int, None, None]:
+def rendezvous(address: str = LOOPBACK) -> Generator[int, None, None]:
     """Serve one meeting of ranks, until the end of the block; gives the port."""
-    server = ThreadingHTTPServer((LOOPBACK, 0), _Store)
+    server = ThreadingHTTPServer((address, 0), _Store)
     server.daemon_threads = True
     server.values = {}  # pyright: ignore[reportAttributeAccessIssue]
     thread = threading.Thread(target=server.serve_forever, args=(POLL_S,), daemon=True)

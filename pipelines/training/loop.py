@@ -29,10 +29,13 @@ from pipelines.training.checkpoint import (
 )
 from pipelines.training.divergence import check_agreement
 from pipelines.training.dropout import global_dropout
+from pipelines.training.heartbeat import Heartbeat
+from pipelines.training.lost import one_line_errors
 from pipelines.training.metrics import BinaryState
 from pipelines.training.schedules import WarmupCosine
 from pipelines.training.steps import make_predict, make_train_step
 from pipelines.training.summaries import open_summaries
+from pipelines.training.timeline import StepParts, StepSampler
 from pipelines.world import World
 
 _SAY_EVERY_S = 2.0
@@ -65,6 +68,7 @@ class Outcome:
     progress: Progress
     weights_digest: str
     rows_per_epoch: int
+    step_parts: StepParts | None = None
 
 
 def _silent() -> None:
@@ -90,7 +94,9 @@ class Loop:
         self._train, self._validation = train, validation
         self.optimizer = keras.optimizers.AdamW(
             # Horovod's names begin with its name, and Keras would count those of a process
-            settings.learning_rate, weight_decay=settings.weight_decay, name="adamw"
+            settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            name="adamw",
         )
         steps = train.plan.num_steps
         self._schedule = WarmupCosine(
@@ -100,24 +106,23 @@ class Loop:
         self._checkpoints = Checkpoints(settings.folder / "checkpoints")
         self._digest = ""
         self._clock = self._waited_s = 0.0
-        self._beat: Callable[[], None] = _silent
+        self._sampler = StepSampler(settings.folder / "timeline.json", world)
+        self._beat = Heartbeat()
         self._pause: Callable[[], None] = _silent
 
-    def run(
-        self, beat: Callable[[], None] = _silent, pause: Callable[[], None] = _silent
-    ) -> Outcome:
+    def run(self, beat: Heartbeat | None = None, pause: Callable[[], None] = _silent) -> Outcome:
         """Train to the end or to early stopping, from the last checkpoint if there is one.
 
         Args:
-            beat: Called before each step, as a sign of life.
+            beat: Called before each step, as a sign of life; by default nobody sees it.
             pause: Called on all ranks after each checkpoint; may end the run by an exception.
 
         Raises:
             RankLostError: Another rank is gone.
             TrainingError: The loss is not a number, ranks differ, or rows were lost.
         """
-        self._beat, self._pause = beat, pause
-        with distributed.one_line_errors(self.world):
+        self._beat, self._pause = beat or Heartbeat(), pause
+        with one_line_errors(self.world, self._beat):
             progress = self._resume()
             distributed.broadcast_state(self.model, self.optimizer)
             with ExitStack() as stack:
@@ -136,9 +141,11 @@ class Loop:
                     self._one_epoch(progress)
                     summaries(progress)
                     self._pause()
+            self._sampler.stop()
             self._digest = self._digest or self._agree(f"epoch {progress.epoch}")
             self._take_best()
-        return Outcome(progress, self._digest, self._train.plan.num_rows)
+        rows, parts = self._train.plan.num_rows, self._sampler.result()
+        return Outcome(progress, self._digest, rows, parts)
 
     def _resume(self) -> Progress:
         packed = None
@@ -195,6 +202,7 @@ class Loop:
             total = float(plan.rows_in_step(step))
             rate = self._schedule(before + step)
             self._beat()
+            self._sampler.step()
             loss = float(self._step(inputs, label, weight, np.float32(total), np.float32(rate)))
             if not math.isfinite(loss):
                 raise TrainingError(

@@ -44,6 +44,7 @@ class StepSampler:
         self._path, self._world = path, world
         self._steps = 0
         self._began = self._seconds = 0.0
+        self._sampled = 0
 
     def step(self) -> None:
         """Take notice that a step begins; every rank must call it for every step."""
@@ -54,18 +55,24 @@ class StepSampler:
             hvd.start_timeline(str(self._path))
             self._began = time.monotonic()
         elif self._steps == _SKIPPED + _SAMPLED:
-            self._seconds = time.monotonic() - self._began
-            hvd.stop_timeline()
+            self.stop()
         self._steps += 1
 
+    def stop(self) -> None:
+        """Sample no more; every rank must call it."""
+        if self._began and not self._sampled:
+            self._seconds = time.monotonic() - self._began
+            self._sampled = self._steps - _SKIPPED
+            hvd.stop_timeline()
+
     def result(self) -> StepParts | None:
-        """Give what the sampled steps were made of, on rank 0 once they are over; else None."""
-        if not (self._seconds and self._world.is_root and self._path.exists()):
+        """Give what the sampled steps were made of, on rank 0 of several; else None."""
+        if not (self._sampled and self._world.is_root and self._path.exists()):
             return None
         spans = read_spans(self._path)
-        negotiate = (span for name, span in spans if name.startswith(_NEGOTIATE))
-        reduce = (span for name, span in spans if name in _REDUCE)
-        return StepParts(_SAMPLED, round(self._seconds, 4), union_s(negotiate), union_s(reduce))
+        negotiate = union_s(span for name, span in spans if name.startswith(_NEGOTIATE))
+        reduced = union_s(span for name, span in spans if name in _REDUCE)
+        return StepParts(self._sampled, round(self._seconds, 4), negotiate, reduced)
 
 
 def read_spans(path: Path) -> list[tuple[str, _Span]]:

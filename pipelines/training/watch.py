@@ -7,8 +7,6 @@ from pathlib import Path
 
 from pipelines.training.heartbeat import Beat, read_beat
 
-# a first step is traced for seconds, and a slow disk may take long for a row group
-HANG_S = 120.0
 _LOOK_S = 0.5
 
 

@@ -14,10 +14,10 @@ import numpy as np
 import psutil
 import pytest
 
-from pipelines.errors import ParameterError, TableError, TrainingError
+from pipelines.errors import ParameterError, RankLostError, TableError, TrainingError
 from pipelines.step import StepResult
 from pipelines.train import TrainParams, _flags, launch_training, run, trained
-from pipelines.training import distributed, launcher
+from pipelines.training import distributed, heartbeat, launcher
 from pipelines.world import World
 from tests.pipelines.loading.tables import rows, write_table
 
@@ -234,6 +234,16 @@ def test_an_elastic_training_needs_numbers_of_ranks_that_share_alike(
 ) -> None:
     with pytest.raises(ParameterError, match=message):
         launch_training(params, size, elastic_min=minimum)
+
+
+def test_ranks_that_no_launcher_watches_end_themselves_when_they_hang(
+    params: TrainParams, tmp_path: Path
+) -> None:
+    flags = _flags(replace(params, root=str(tmp_path)))
+    # as under horovodrun; and a first look finds that no step was begun for no seconds at all
+    alone = ["env", "-u", heartbeat.VARIABLE, sys.executable, str(ROOT / "jobs" / "train.py")]
+    with pytest.raises(RankLostError, match="had to stop: expected a step; none was begun for"):
+        launcher.launch([*alone, "--hang-seconds", "0", *flags], 2)
 
 
 def test_only_a_lost_rank_is_a_reason_to_start_again(
