@@ -90,7 +90,9 @@ class Loop:
         self._train, self._validation = train, validation
         self.optimizer = keras.optimizers.AdamW(
             # Horovod's names begin with its name, and Keras would count those of a process
-            settings.learning_rate, weight_decay=settings.weight_decay, name="adamw"
+            settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            name="adamw",
         )
         steps = train.plan.num_steps
         self._schedule = WarmupCosine(
