@@ -6,11 +6,8 @@ last checkpoint: each world starts from there, on its own number of ranks.
 """
 
 import os
-import socket
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
 import keras
@@ -24,7 +21,6 @@ from pipelines.training.roster import Seat
 from pipelines.world import World
 
 _T = TypeVar("_T")
-_OPEN_FILES = Path("/proc/self/fd")
 # called by all ranks after a checkpoint
 Pause: TypeAlias = Callable[[], None]
 
@@ -50,16 +46,13 @@ def train_in_worlds(train: Callable[[World, Pause], _T]) -> tuple[_T, World]:
         world = distributed.start()
         return train(world, _stay), world
     while True:
-        world, connections = _join(seat)
+        world = _join(seat)
         try:
             result = train(world, lambda world=world: _leave_if_recalled(seat, world))
             # until the root has written all, the others stand by to take its place
             with one_line_errors(world, Heartbeat()):
                 distributed.sum_values(np.zeros(1), "end")
-        except RankLostError as error:
-            _say(world, error)
-            _cut(connections)
-        except _RecallError as error:
+        except (RankLostError, _RecallError) as error:
             _say(world, error)
         else:
             return result, world
@@ -77,8 +70,7 @@ def _say(world: World, error: Exception) -> None:
     sys.stderr.flush()
 
 
-def _join(seat: Seat) -> tuple[World, dict[int, str]]:
-    """Become a rank of the next world; give also the sockets that it opened."""
+def _join(seat: Seat) -> World:
     roster, rank = seat.wait()
     size = len(roster.members)
     names = {
@@ -89,37 +81,7 @@ def _join(seat: Seat) -> tuple[World, dict[int, str]]:
         "HOROVOD_GLOO_RENDEZVOUS_PORT": roster.port,
     }
     os.environ.update({name: str(value) for name, value in names.items()})
-    before = _sockets()
-    world = distributed.start()
-    return world, dict(_sockets().items() - before.items())
-
-
-def _sockets() -> dict[int, str]:
-    """Give the open sockets of this process: file descriptor and name, see proc(5)."""
-    found: dict[int, str] = {}
-    for entry in _OPEN_FILES.iterdir():
-        with suppress(FileNotFoundError):  # the list itself was open, and is not now
-            name = str(entry.readlink())
-            if name.startswith("socket:"):
-                found[int(entry.name)] = name
-    return found
-
-
-def _cut(connections: Mapping[int, str]) -> None:
-    """End the connections of a world that is broken.
-
-    Of three ranks or more, one may wait for data of another that has failed already, and that one
-    for its answer to the wish to shut down: both for as long as Gloo's timeout.
-    """
-    for number, name in connections.items():
-        with suppress(OSError):
-            copy = os.dup(number)
-            # Gloo may have closed it, and the number may be another file's by now
-            if str((_OPEN_FILES / str(copy)).readlink()) != name:
-                os.close(copy)
-                continue
-            with socket.socket(fileno=copy) as ours:
-                ours.shutdown(socket.SHUT_RDWR)
+    return distributed.start()
 
 
 def _leave_if_recalled(seat: Seat, world: World) -> None:

@@ -58,7 +58,7 @@ class Diary:
 
     def _write(self, entry: dict[str, Any]) -> None:
         with self._path.open("a") as file:
-            file.write(json.dumps(entry | {"roster": self._roster, "at": time.time()}) + "\n")
+            file.write(json.dumps(entry | {"roster": self._roster}) + "\n")
 
 
 def main(table: str, folder: str, planned: str) -> None:

@@ -113,10 +113,6 @@ def test_two_of_three_ranks_go_on(table: str, undisturbed: Any, tmp_path: Path) 
     said = _launch(table, tmp_path, 3, [_fault(1, 2, 5, "kill")])
     assert said["size"] == 2
     assert _worlds(tmp_path) == [(1, 1, 0), (2, 2, 4)]  # the root lives, and wrote on
-    last = max(entry["at"] for entry in _taken(tmp_path) if entry["roster"] == 1)
-    first = min(entry["at"] for entry in _taken(tmp_path) if entry["roster"] == 2)
-    # two that wait for each other would wait for Gloo's timeout
-    assert first - last < 30
     _check_rows(table, tmp_path)
     _check_model(said, undisturbed)
 
