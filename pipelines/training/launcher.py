@@ -7,6 +7,7 @@ key-value server of a few lines, bound to 127.0.0.1, in the protocol of Horovod'
 """
 
 import ctypes
+import math
 import os
 import re
 import signal
@@ -30,6 +31,7 @@ LOOPBACK = "127.0.0.1"
 POLL_S = 0.05
 _SETTLE_S = 1.0
 _GRACE_S = 3.0
+_AFTER_WATCH_S = 30
 _LAST_LINES = 12
 _ERROR_LINE = re.compile(r"^error: (.*)$", re.MULTILINE)
 # TensorFlow says these before it reads its log level
@@ -51,9 +53,7 @@ class Rank:
     forwarder: threading.Thread | None = None
 
 
-def launch(
-    command: Sequence[str], num_processes: int, *, timeout_s: int = 60, hang_s: float = HANG_S
-) -> str:
+def launch(command: Sequence[str], num_processes: int, *, hang_s: float = HANG_S) -> str:
     """Run ``command`` as ``num_processes`` Horovod ranks and give what rank 0 wrote to stdout.
 
     Rank 0's stderr goes to ours as it comes. When one rank ends with an error, the others are
@@ -62,7 +62,6 @@ def launch(
     Args:
         command: Program and flags, the same for each rank.
         num_processes: Number of ranks, at least 1.
-        timeout_s: Seconds of silence between ranks after which a rank counts as lost.
         hang_s: Seconds without a step of any rank, or without a sign of life of one, after which
             the run is ended; see ``watch``.
 
@@ -72,6 +71,8 @@ def launch(
     """
     with tempfile.TemporaryDirectory(prefix="gristmill-ranks-") as folder, rendezvous() as port:
         ranks: list[Rank] = []
+        # the watch names the rank that hangs, the others' timeout can't: it must come first
+        timeout_s = math.ceil(hang_s) + _AFTER_WATCH_S
         try:
             for number in range(num_processes):
                 environment = rank_environment(number, num_processes, port, timeout_s=timeout_s)
