@@ -23,7 +23,7 @@ def _ranks(code: str, size: int, **options: float) -> str:
     rank = "import os, sys; rank = int(os.environ['HOROVOD_RANK'])\n"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
-        return launch([sys.executable, "-c", rank + code], size, **options)  # pyright: ignore[reportArgumentType]
+        return launch([sys.executable, "-c", rank + code], size, **options)
 
 
 def test_the_output_of_rank_0_is_given_back() -> None:
