@@ -10,6 +10,7 @@ from pipelines.cli import param, parse_params, print_result, report_errors
 from pipelines.train import Supervision, TrainParams, launch_training, run
 from pipelines.training.heartbeat import HANG_S
 from pipelines.training.launcher import is_rank
+from pipelines.training.quick_start import skip_unused_imports
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ def main() -> None:
             launch_training(params, job.np, job.restarts, job.hang_seconds, job.elastic_min_np)
         )
         return
+    skip_unused_imports()
     # a launcher must not wait for TensorFlow
     from pipelines.training.distributed import stop
     from pipelines.training.elastic import train_in_worlds

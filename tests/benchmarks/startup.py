@@ -24,6 +24,7 @@ import numpy as np
 from pipelines.state import write_json
 from pipelines.train import TrainParams, _features, _manifests, _open
 from pipelines.training.launcher import is_rank, launch
+from pipelines.training.quick_start import skip_unused_imports
 from tests.benchmarks.machine import describe_machine
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -117,6 +118,7 @@ def _measure(began: float, features: str, state: str) -> None:
 
 if __name__ == "__main__":
     if is_rank():
+        skip_unused_imports()
         _measure(float(sys.argv[2]), *sys.argv[3:])
     else:
         main()
