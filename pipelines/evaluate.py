@@ -11,17 +11,18 @@ from typing import Any
 from pipelines.cli import param
 from pipelines.errors import ParameterError
 from pipelines.evaluation import measure, metrics, plots, verdict
-from pipelines.evaluation.arrays import FeatureSet, read_features, read_sample
+from pipelines.evaluation.arrays import read_sample
 from pipelines.evaluation.baselines import MAJORITY, fit_baselines
 from pipelines.evaluation.predict import open_predictor
 from pipelines.layout import Layout
 from pipelines.loading.columns import InputColumns
 from pipelines.loading.manifest import read_manifest
-from pipelines.state import file_digest, write_bytes, write_json
+from pipelines.state import file_digest, read_features, write_bytes, write_json
 from pipelines.step import StepKey, StepResult, once, step_key
 from pipelines.tables.version import TableVersion, parse_version
 from schemas.catalog import dataset
 from schemas.contract import SPLITS
+from schemas.encode import FeatureSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def run(params: EvaluateParams) -> StepResult:
 
 def _evaluate(params: EvaluateParams, key: StepKey, contract: str) -> StepResult:
     table = parse_version(params.features)
-    features = read_features(params.state)
+    features = read_features(Path(params.state))
     files = _live_files(table, features)
     train, train_rows = read_sample(files["train"], features, params.max_baseline_rows, params.seed)
     measure.check_classes(train.label, "train", features.label)
@@ -119,8 +120,7 @@ def _write(
 
 
 def _live_files(table: TableVersion, features: FeatureSet) -> dict[str, list[str]]:
-    columns = InputColumns(features.numeric, features.categorical, features.sizes, features.label)
-    manifest = read_manifest(table.path, table.version, columns)
+    manifest = read_manifest(table.path, table.version, InputColumns.of(features))
     return {
         # a file appears once for each of its row groups
         split: list(dict.fromkeys(group.file for group in manifest.splits.get(split, ())))

@@ -13,17 +13,17 @@ from pyspark.sql import types as t
 
 from pipelines.cli import param
 from pipelines.errors import ParameterError, TableError
-from pipelines.evaluation.arrays import FeatureSet, make_features
 from pipelines.evaluation.scorer import PROBABILITY, Scorer
 from pipelines.layout import Layout
 from pipelines.registry import package, store
-from pipelines.state import read_json
+from pipelines.state import read_features
 from pipelines.step import Fates, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import has_version, read_table
 from pipelines.tables.ledger import check_fates, write_all
 from pipelines.tables.version import parse_version
 from schemas.catalog import dataset
 from schemas.contract import SPLIT_COLUMN, SPLITS
+from schemas.encode import FeatureSet
 
 ALL = "all"
 _OUTSIDE = "outside_split"
@@ -67,7 +67,7 @@ def _score(
     spark: SparkSession, params: ScoreParams, key: StepKey, version: store.Version
 ) -> StepResult:
     manifest = package.open_package(version.folder, version.tags["manifest_sha256"])
-    features = make_features(read_json(version.folder / package.STATE))
+    features = read_features(version.folder / package.STATE)
     source = parse_version(params.features)
     table = read_table(spark, source)
     _check_columns(table, features, str(source))

@@ -13,6 +13,8 @@ from typing import Any
 
 import pipelines
 import schemas
+from pipelines.errors import ParameterError
+from schemas.encode import FeatureColumn, FeatureSet, select_features
 
 _DIGITS = 16
 
@@ -49,6 +51,27 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Give the JSON value in ``path``."""
     return json.loads(path.read_text())
+
+
+def read_features(path: Path) -> FeatureSet:
+    """Give the features named by the state file of ``engineer_features``.
+
+    Raises:
+        ParameterError: There is no such file, or it is the state of another step.
+    """
+    if not path.is_file():
+        raise ParameterError(
+            f"expected the features state of engineer_features; {path} is not there. Run "
+            "engineer_features first, and give the path in its result, files.state"
+        )
+    value = read_json(path)
+    if not {"features", "label"} <= set(value):
+        raise ParameterError(
+            f"{path}: expected the keys features and label; got {sorted(value)}. "
+            "Give the state of engineer_features, not of another step"
+        )
+    columns = [FeatureColumn(**column) for column in value["features"]]
+    return select_features(columns, value["label"])
 
 
 def fingerprint(*parts: Any) -> str:

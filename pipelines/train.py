@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from pipelines.cli import param
 from pipelines.errors import ParameterError, RankLostError, TrainingError
 from pipelines.layout import Layout
-from pipelines.state import fingerprint, read_json, sync_folder, write_json
+from pipelines.state import fingerprint, read_features, read_json, sync_folder, write_json
 from pipelines.step import StepKey, StepResult, once, read_result, step_key
 from pipelines.tables.version import TableVersion, parse_version
 from pipelines.training import elastic_launcher, launcher
 from pipelines.training.heartbeat import HANG_S, heartbeat
 from pipelines.world import World
-from schemas.encode import FeatureColumn
+from schemas.encode import FeatureSet
 
 if TYPE_CHECKING:
     import keras
@@ -226,7 +226,7 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
     from pipelines.training.loop import Loop, LoopSettings  # noqa: PLC0415
     from pipelines.training.models import build_model  # noqa: PLC0415
 
-    features = _features(params)
+    features = read_features(Path(params.state))
     tables, shares = _manifests(params, features)
     _check_classes(tables[0])
     folder = key.layout.trainings / key.fingerprint
@@ -350,31 +350,13 @@ def _where_time_went(outcome: "Outcome") -> str:
     return f"{said}. Computing is what limits it: a larger --global-batch-size means fewer steps"
 
 
-def _features(params: TrainParams) -> list[FeatureColumn]:
-    path = Path(params.state)
-    if not path.exists():
-        raise ParameterError(
-            f"{params.dataset}: expected the features state in --state; {path} is not there. "
-            "Run engineer_features first"
-        )
-    return [FeatureColumn(**column) for column in read_json(path)["features"]]
-
-
-def _manifests(
-    params: TrainParams, features: Sequence[FeatureColumn]
-) -> tuple[list["Manifest"], list[float]]:
+def _manifests(params: TrainParams, features: FeatureSet) -> tuple[list["Manifest"], list[float]]:
     """Give the tables to learn from, and of each but the first its share of a batch."""
     from pipelines.loading.columns import InputColumns  # noqa: PLC0415
     from pipelines.loading.manifest import read_manifest  # noqa: PLC0415
     from pipelines.loading.row_filter import parse_filter  # noqa: PLC0415
 
-    categorical = [column for column in features if column.kind == "categorical"]
-    columns = InputColumns(
-        numeric=tuple(column.name for column in features if column.kind == "numeric"),
-        categorical=tuple(column.name for column in categorical),
-        sizes=tuple(column.size for column in categorical),
-        label=read_json(Path(params.state))["label"],
-    )
+    columns = InputColumns.of(features)
     filters = [parse_filter(text) for text in params.where]
     mixed = [_parse_mix(text) for text in params.mix]
     tables = [parse_version(params.features), *(table for table, _ in mixed)]
@@ -431,13 +413,10 @@ def _key(params: TrainParams) -> StepKey:
     layout = Layout(params.root, params.dataset)
     # where it is kept and how often changes nothing in the result
     where = {"root": "", "checkpoint_steps": 0, "buffer_mb": 0, "cache": "", "cache_mb": 0}
-    decides = {**asdict(params), **where, "state": fingerprint(_state_content(params))}
+    read_features(Path(params.state))  # says what to do if the file is not there
+    state = fingerprint(read_json(Path(params.state)))
+    decides = {**asdict(params), **where, "state": state}
     return step_key(STEP, layout, decides)
-
-
-def _state_content(params: TrainParams) -> Any:
-    _features(params)  # says what to do if the file is not there
-    return read_json(Path(params.state))
 
 
 def _record(key: StepKey) -> Path:

@@ -1,5 +1,6 @@
 """How columns are filled, joined, aggregated over the past and turned into model inputs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -127,3 +128,29 @@ class FeatureColumn:
     name: str
     kind: Literal["numeric", "categorical"]
     size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSet:
+    """The columns that a model takes, in its order, and the label's name."""
+
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+    sizes: tuple[int, ...]  # codes of each categorical column lie in [0, size)
+    label: str
+
+    @property
+    def columns(self) -> list[str]:
+        """Numeric names, then categorical names."""
+        return [*self.numeric, *self.categorical]
+
+
+def select_features(columns: Sequence[FeatureColumn], label: str) -> FeatureSet:
+    """Give the features of a table as a model takes them."""
+    codes = [column for column in columns if column.kind == "categorical"]
+    return FeatureSet(
+        tuple(column.name for column in columns if column.kind == "numeric"),
+        tuple(column.name for column in codes),
+        tuple(column.size for column in codes),
+        label,
+    )

@@ -6,7 +6,6 @@ comes from the fitted state, never from a file.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,23 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.errors import ParameterError, TableError
-from pipelines.state import read_json
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureSet:
-    """The columns a model takes, in its order, and the label's name."""
-
-    numeric: tuple[str, ...]
-    categorical: tuple[str, ...]
-    sizes: tuple[int, ...]  # codes of each categorical column lie in [0, size)
-    label: str
-
-    @property
-    def columns(self) -> list[str]:
-        """Numeric names, then categorical names."""
-        return [*self.numeric, *self.categorical]
+from pipelines.errors import TableError
+from schemas.encode import FeatureSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,35 +27,6 @@ class Arrays:
 
     def __len__(self) -> int:
         return len(self.numeric)
-
-
-def read_features(state: str) -> FeatureSet:
-    """Give the features named by the state file of ``engineer_features``.
-
-    Raises:
-        ParameterError: There is no such file, or it is the state of another step.
-    """
-    path = Path(state)
-    if not path.is_file():
-        raise ParameterError(
-            f"expected the fitted state of engineer_features at {state}; found no file. "
-            "Give the path in that step's result, files.state"
-        )
-    value = read_json(path)
-    if not {"features", "label"} <= set(value):
-        raise ParameterError(
-            f"{state}: expected the keys features and label; got {sorted(value)}. "
-            "Give the state of engineer_features, not of another step"
-        )
-    return make_features(value)
-
-
-def make_features(value: dict[str, Any]) -> FeatureSet:
-    """Give the features of a state's JSON value."""
-    numeric = tuple(item["name"] for item in value["features"] if item["kind"] == "numeric")
-    codes = [item for item in value["features"] if item["kind"] == "categorical"]
-    names = tuple(item["name"] for item in codes)
-    return FeatureSet(numeric, names, tuple(item["size"] for item in codes), value["label"])
 
 
 def to_arrays(batch: pa.RecordBatch, features: FeatureSet) -> Arrays:

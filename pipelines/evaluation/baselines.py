@@ -12,8 +12,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from pipelines.evaluation.arrays import Arrays, FeatureSet
+from pipelines.evaluation.arrays import Arrays
 from pipelines.evaluation.predict import Predictor
+from schemas.encode import FeatureSet
 
 MAJORITY = "majority_class"
 LOGISTIC = "logistic_regression"

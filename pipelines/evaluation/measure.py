@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from pipelines.errors import TrainingError
 from pipelines.evaluation import metrics
-from pipelines.evaluation.arrays import FeatureSet, read_batches
+from pipelines.evaluation.arrays import read_batches
 from pipelines.evaluation.predict import Predictor
+from schemas.encode import FeatureSet
 
 NETWORK = "network"
 THRESHOLD_RULE = (

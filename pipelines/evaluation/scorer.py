@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from pipelines.evaluation.arrays import FeatureSet, to_arrays
+from pipelines.evaluation.arrays import to_arrays
 from pipelines.evaluation.predict import open_predictor
+from schemas.encode import FeatureSet
 
 PROBABILITY = "probability"
 

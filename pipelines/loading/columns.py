@@ -7,6 +7,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from schemas.encode import FeatureSet
+
 NUMERIC, CATEGORICAL, LABEL = "numeric", "categorical", "label"
 
 
@@ -83,6 +85,11 @@ class InputColumns:
     lists: tuple[ListColumn, ...] = ()
     images: tuple[ImageColumn, ...] = ()
     num_classes: int = 2
+
+    @classmethod
+    def of(cls, features: FeatureSet) -> "InputColumns":
+        """Give the columns of a features table."""
+        return cls(features.numeric, features.categorical, features.sizes, features.label)
 
     @property
     def types(self) -> dict[str, pa.DataType]:

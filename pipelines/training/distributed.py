@@ -47,17 +47,48 @@ class Reduction:
     is_sparse: bool = False
 
 
+_RIDER, _SUMMED_RIDER = "_rider", "_summed_rider"
+
+
 class _SummedGradients:
     """First base of the lent class: sums gradients over the ranks before they are clipped."""
 
     reduction = Reduction()
 
     def _clip_gradients(self, grads: Sequence[Any]) -> Any:
-        return super()._clip_gradients(sum_over_ranks(grads, self.reduction))  # pyright: ignore[reportAttributeAccessIssue]
+        # past Keras, which would track what is set on an optimizer
+        rider = self.__dict__.pop(_RIDER, None)
+        summed = sum_over_ranks(grads, self.reduction, () if rider is None else (rider,))
+        if rider is not None:
+            self.__dict__[_SUMMED_RIDER] = summed.pop()
+        return super()._clip_gradients(summed)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def sum_over_ranks(grads: Sequence[Any], reduction: Reduction) -> list[tf.Tensor]:
+def apply_with(optimizer: Any, pairs: tuple[Any, Any], value: tf.Tensor) -> tf.Tensor:
+    """Apply gradients to variables, and give the sum of ``value`` over the ranks.
+
+    It travels with the gradients: a message of its own would cost the ranks another agreement, a
+    millisecond or more of each step.
+
+    Args:
+        optimizer: Inside ``summed_gradients``.
+        pairs: Gradients, variables.
+        value: A scalar float32.
+    """
+    if optimizer.gradient_accumulation_steps:  # not every step sends its gradients
+        optimizer.apply(*pairs)
+        return sum_in_graph(value, "rider")
+    optimizer.__dict__[_RIDER] = value
+    optimizer.apply(*pairs)
+    return optimizer.__dict__.pop(_SUMMED_RIDER)
+
+
+def sum_over_ranks(
+    grads: Sequence[Any], reduction: Reduction, exact: Sequence[tf.Tensor] = ()
+) -> list[tf.Tensor]:
     """Give the sum over the ranks of each gradient, dense and of its own type.
+
+    What is in ``exact`` is summed with them, never narrowed, and comes last.
 
     Names are positions in the model, the same on each rank: names made up by layers can differ
     between ranks, and Horovod waits for ever for a name that one rank does not have.
@@ -69,10 +100,14 @@ def sum_over_ranks(grads: Sequence[Any], reduction: Reduction) -> list[tf.Tensor
             summed[place] = _gather_slices(grad, f"gradients/{place}", reduction)
         else:
             dense[place] = _narrow(tf.convert_to_tensor(grad), reduction)
-    # one group: fused into one buffer, and reduced at the same moment on each rank
-    total: Any = hvd.grouped_allreduce(list(dense.values()), name="gradients", op=hvd.Sum)
-    summed |= dict(zip(dense, total, strict=True))
-    return [tf.cast(summed[place], grad.dtype) for place, grad in enumerate(grads)]
+    dense |= dict(enumerate(exact, len(grads)))
+    # one group for each type: fused into one buffer, and reduced at the same moment on each rank
+    for dtype in sorted({tensor.dtype.name for tensor in dense.values()}):
+        places = [place for place, tensor in dense.items() if tensor.dtype.name == dtype]
+        sent = [dense[place] for place in places]
+        total: Any = hvd.grouped_allreduce(sent, name=f"gradients/{dtype}", op=hvd.Sum)
+        summed |= dict(zip(places, total, strict=True))
+    return [tf.cast(summed[place], value.dtype) for place, value in enumerate([*grads, *exact])]
 
 
 def _gather_slices(grad: tf.IndexedSlices, name: str, reduction: Reduction) -> tf.Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from pipelines.errors import TrainingError
-from schemas.encode import FeatureColumn
+from schemas.encode import FeatureSet
 
 
 def embedding_dim(size: int) -> int:
@@ -22,7 +22,7 @@ def embedding_dim(size: int) -> int:
 
 
 def build_model(
-    features: Sequence[FeatureColumn],
+    features: FeatureSet,
     hidden: Sequence[int],
     dropout: float,
     seed: int,
@@ -46,21 +46,17 @@ def build_model(
     Raises:
         TrainingError: There are no features.
     """
-    if not features:
+    if not features.columns:
         raise TrainingError("expected at least one feature; the features state names none")
     keras.utils.set_random_seed(seed)
-    num_numeric = sum(column.kind == "numeric" for column in features)
-    categorical = [column for column in features if column.kind == "categorical"]
     inputs = {
-        "numeric": keras.Input((num_numeric,), dtype="float32", name="numeric"),
-        "categorical": keras.Input((len(categorical),), dtype="int32", name="categorical"),
+        "numeric": keras.Input((len(features.numeric),), dtype="float32", name="numeric"),
+        "categorical": keras.Input((len(features.sizes),), dtype="int32", name="categorical"),
     }
-    parts: list[Any] = [inputs["numeric"]] if num_numeric else []
+    parts: list[Any] = [inputs["numeric"]] if features.numeric else []
     codes: Any = inputs["categorical"]
-    for number, column in enumerate(categorical):
-        embedding = keras.layers.Embedding(
-            column.size, embedding_dim(column.size), name=f"embed_{number}"
-        )
+    for number, size in enumerate(features.sizes):
+        embedding = keras.layers.Embedding(size, embedding_dim(size), name=f"embed_{number}")
         parts.append(embedding(codes[:, number]))
     x = keras.layers.Concatenate(name="concatenate")(parts) if len(parts) > 1 else parts[0]
     for number, width in enumerate(hidden):

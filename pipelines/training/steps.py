@@ -33,8 +33,8 @@ def make_train_step(
             losses = tf.nn.sigmoid_cross_entropy_with_logits(label, logit)
             share = tf.reduce_sum(weight * losses[:, 0]) / total
         variables = model.trainable_variables
-        optimizer.apply(tape.gradient(share, variables), variables)
-        return distributed.sum_in_graph(share, "loss")
+        pairs = (tape.gradient(share, variables), variables)
+        return distributed.apply_with(optimizer, pairs, share)
 
     # autograph would translate Keras and Horovod to no effect: seconds before the first step
     return tf.function(step, autograph=False)

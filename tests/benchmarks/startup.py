@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.state import write_json
-from pipelines.train import TrainParams, _features, _manifests, _open
+from pipelines.state import read_features, write_json
+from pipelines.train import TrainParams, _manifests, _open
 from pipelines.training.launcher import is_rank, launch
 from pipelines.training.quick_start import skip_unused_imports
 from tests.benchmarks.machine import describe_machine
@@ -99,7 +99,7 @@ def _measure(began: float, features: str, state: str) -> None:
     with part("meeting the others"):
         world = distributed.start()
     with part("opening the table"):
-        columns = _features(params)
+        columns = read_features(Path(state))
         split, _ = _open(params, *_manifests(params, columns), world)
     with part("building the model"):
         model = build_model(columns, params.hidden, params.dropout, params.seed)

@@ -53,7 +53,7 @@ def test_the_browser_shows_a_whole_run(page: Path, tmp_path: Path) -> None:
         "Complete, with failures",
         dataset("flights").question,
         "Gradient-boosted trees win",
-        "2 ranks. 27.0 s of epochs: 80% steps, 20% waiting for rows.",
+        "2 ranks. 27.0 s of epochs: 80% steps, 20% waiting for rows, 0% validation",
         "champion flights version 3",
         "ingest flights 336,776 336,767 0 9 0 ok",
         "quarantined: 3 rows, bad <encoding>",

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from pipelines import evaluate, register, score
 from pipelines.errors import LedgerError, ParameterError, TableError
 from pipelines.evaluate import EvaluateParams
-from pipelines.evaluation.arrays import make_features, read_batches
+from pipelines.evaluation.arrays import read_batches
 from pipelines.evaluation.predict import num_opened, open_predictor
 from pipelines.evaluation.scorer import Scorer
 from pipelines.register import RegisterParams
@@ -56,7 +56,7 @@ def test_scores_are_the_evaluation_s_probabilities_row_by_row(
     files = [f"{source}/split=test/part-0.parquet"]
     model = str(Path(source).parent / "model.keras")
     predict = open_predictor(model, file_digest(Path(model)))
-    (batch,) = read_batches(files, make_features(tiny.STATE))
+    (batch,) = read_batches(files, tiny.FEATURES)
     expected = dict(zip(range(800, 1000), predict(batch).tolist(), strict=True))
     assert [row["order_id"] for row in rows] == list(expected)
     assert [row["probability"] for row in rows] == pytest.approx(list(expected.values()), abs=1e-6)
@@ -81,7 +81,7 @@ def test_each_worker_process_opens_the_model_once(spark: SparkSession, params: S
     folder = Path(parse_version(params.features).path).parent
     # a file of its own: workers of other tests may be here still, with their models
     model = shutil.copyfile(folder / "model.keras", f"{folder}/copy.keras")
-    scorer = Scorer(model, file_digest(Path(model)), make_features(tiny.STATE), ("order_id",))
+    scorer = Scorer(model, file_digest(Path(model)), tiny.FEATURES, ("order_id",))
 
     def count(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import os  # noqa: PLC0415  runs in the worker
@@ -102,7 +102,7 @@ def test_each_worker_process_opens_the_model_once(spark: SparkSession, params: S
 
 def test_a_worker_refuses_a_changed_model(spark: SparkSession, params: ScoreParams) -> None:
     folder = Path(parse_version(params.features).path).parent
-    scorer = Scorer(str(folder / "model.keras"), "0" * 64, make_features(tiny.STATE), ("order_id",))
+    scorer = Scorer(str(folder / "model.keras"), "0" * 64, tiny.FEATURES, ("order_id",))
     table = score.read_table(spark, TableVersion(str(folder / "features"), 0))
     with pytest.raises(PySparkException, match="expected SHA-256 0000"):
         score.score_rows(table, scorer).collect()

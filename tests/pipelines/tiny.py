@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.contract import Column, DatasetSpec, HashSplit, Label, Source
+from schemas.encode import FeatureSet
 
 SPLIT_ROWS = {"train": 600, "validation": 200, "test": 200}
 STATE = {
@@ -76,6 +77,9 @@ def write_features(
     # what an interrupted writer leaves: in the folder, not in the table
     (folder / "split=train" / "orphan.parquet").write_bytes(b"not a parquet file")
     return f"{folder}@v0"
+
+
+FEATURES = FeatureSet(("y_num", "x_num"), ("shop_code",), (3,), "is_late")
 
 
 def write_state(path: Path) -> str:

@@ -9,10 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.evaluation.arrays import make_features
 from pipelines.loading.columns import InputColumns
 from pipelines.loading.manifest import read_manifest
-from pipelines.state import read_json, write_json
+from pipelines.state import read_features, read_json, write_json
 from pipelines.tables.version import parse_version
 
 _NUMERIC, _CATEGORICAL = 22, 7
@@ -48,7 +47,7 @@ def make_table(folder: Path, features: str, state: str, rows: int) -> Table:
     said = folder / "table.json"
     if said.exists() and (known := read_table(said)).rows == rows:
         return known
-    found, version = make_features(read_json(Path(state))), parse_version(features)
+    found, version = read_features(Path(state)), parse_version(features)
     columns = InputColumns(
         found.numeric[:_NUMERIC],
         found.categorical[:_CATEGORICAL],

@@ -7,12 +7,11 @@ import pytest
 
 from pipelines.errors import ParameterError, TableError
 from pipelines.evaluation.arrays import (
-    FeatureSet,
-    make_features,
-    read_features,
     read_sample,
     to_arrays,
 )
+from pipelines.state import read_features
+from schemas.encode import FeatureSet
 from tests.pipelines import tiny
 
 FEATURES = FeatureSet(("b", "a"), ("code",), (4,), "label")
@@ -42,15 +41,15 @@ def test_a_missing_column_is_refused_by_name() -> None:
         to_arrays(_batch().select(["a", "b", "label"]), FEATURES)
 
 
-def test_the_state_gives_order_kinds_and_sizes() -> None:
-    found = make_features(tiny.STATE)
+def test_the_state_gives_order_kinds_and_sizes(tmp_path: Path) -> None:
+    found = read_features(Path(tiny.write_state(tmp_path / "state.json")))
     assert found == FeatureSet(("y_num", "x_num"), ("shop_code",), (3,), "is_late")
 
 
 def test_the_state_of_another_step_is_refused(tmp_path: Path) -> None:
     (tmp_path / "impute.json").write_text('{"fills": {}}')
     with pytest.raises(ParameterError, match="expected the keys features and label; got"):
-        read_features(str(tmp_path / "impute.json"))
+        read_features(tmp_path / "impute.json")
 
 
 def test_a_sample_is_near_its_size_repeats_and_says_the_total(tmp_path: Path) -> None:

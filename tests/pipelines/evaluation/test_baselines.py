@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from pipelines.evaluation import metrics
-from pipelines.evaluation.arrays import Arrays, FeatureSet
+from pipelines.evaluation.arrays import Arrays
 from pipelines.evaluation.baselines import fit_logistic, fit_majority, fit_trees, one_hot
+from schemas.encode import FeatureSet
 
 FEATURES = FeatureSet(("x", "constant"), ("code", "wide"), (3, 400), "label")
 

@@ -27,9 +27,9 @@ from pipelines.training.loop import Loop, LoopSettings
 from pipelines.training.models import build_model
 from pipelines.training.steps import make_train_step
 from pipelines.world import World
-from schemas.encode import FeatureColumn
+from schemas.encode import FeatureSet
 
-FEATURES = [FeatureColumn("x1", "numeric"), FeatureColumn("c0", "categorical", 5)]
+FEATURES = FeatureSet(("x1",), ("c0",), (5,), "label")
 # x0 of a test table is a running number: out of reach of a network, so it is left out here
 REDUCTIONS = {
     "half": distributed.Reduction(is_half=True),
@@ -41,7 +41,7 @@ OPTIMIZERS: dict[str, Callable[[], keras.optimizers.Optimizer]] = {
     "adam": lambda: keras.optimizers.Adam(0.01),
 }
 STEPS = 20
-INPUTS = InputColumns(("x1",), ("c0",), (5,), "label")
+INPUTS = InputColumns.of(FEATURES)
 
 
 def make_loop(
@@ -169,7 +169,9 @@ def main(table: str, even: str, folder: str) -> None:
     said["nan"] = error_of(wild)
 
     whole = distributed.sum_over_ranks
-    distributed.sum_over_ranks = lambda grads, _: [tf.convert_to_tensor(grad) for grad in grads]
+    distributed.sum_over_ranks = lambda grads, _, exact: [
+        tf.convert_to_tensor(value) for value in (*grads, *exact)
+    ]
     apart = make_loop(table, f"{folder}/apart", world, epochs=1, is_checked_for_divergence=False)
     apart._take_best = lambda: None  # it would give every rank the root's weights
     apart.run()

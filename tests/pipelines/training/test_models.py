@@ -13,34 +13,34 @@ from pipelines.training import models
 from pipelines.training.dropout import global_dropout
 from pipelines.training.models import build_model
 from pipelines.world import World
-from schemas.encode import FeatureColumn
+from schemas.encode import FeatureSet
 
-NUMERIC = FeatureColumn("x", "numeric")
-CODES = FeatureColumn("c", "categorical", 30)
+NUMERIC = FeatureSet(("x",), (), (), "label")
+CODES = FeatureSet((), ("c",), (30,), "label")
+BOTH = FeatureSet(("x", "y"), ("c", "d"), (30, 40), "label")
 
 
 def test_the_example_of_the_docstring_holds() -> None:
     assert doctest.testmod(models).failed == 0
 
 
-@pytest.mark.parametrize("features", [[NUMERIC], [CODES], [NUMERIC, CODES, NUMERIC, CODES]])
-def test_any_mix_of_features_gives_one_logit_a_row(features: list[FeatureColumn]) -> None:
+@pytest.mark.parametrize("features", [NUMERIC, CODES, BOTH])
+def test_any_mix_of_features_gives_one_logit_a_row(features: FeatureSet) -> None:
     model: Any = build_model(features, (4,), 0.1, 1)
-    num_numeric = sum(column.kind == "numeric" for column in features)
     inputs = {
-        "numeric": np.ones((3, num_numeric), np.float32),
-        "categorical": np.full((3, len(features) - num_numeric), 29, np.int32),
+        "numeric": np.ones((3, len(features.numeric)), np.float32),
+        "categorical": np.full((3, len(features.categorical)), 29, np.int32),
     }
     assert model(inputs).shape == (3, 1)
 
 
 def test_no_features_are_refused() -> None:
     with pytest.raises(TrainingError, match="at least one feature"):
-        build_model([], (4,), 0.1, 1)
+        build_model(FeatureSet((), (), (), "label"), (4,), 0.1, 1)
 
 
 def test_first_weights_follow_the_seed() -> None:
-    one, again, other = (build_model([NUMERIC, CODES], (4,), 0.1, seed) for seed in (1, 1, 2))
+    one, again, other = (build_model(BOTH, (4,), 0.1, seed) for seed in (1, 1, 2))
     pairs = list(zip(one.variables, again.variables, strict=True))
     assert all(np.array_equal(a.numpy(), b.numpy()) for a, b in pairs)
     assert not np.array_equal(one.variables[0].numpy(), other.variables[0].numpy())
