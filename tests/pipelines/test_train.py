@@ -301,7 +301,7 @@ def test_a_version_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"features": "features"}, "pinned to a version"),
-        ({"state": "nowhere.json"}, "--state; nowhere.json is not there. Run engineer_features"),
+        ({"state": "nowhere.json"}, "features state .*; nowhere.json is not there. Run engineer"),
         ({"global_batch_size": 50}, "multiple of 24"),
         ({"epochs": 0}, "--epochs from 1"),
         ({"dropout": 1.0}, r"--dropout in \[0, 1\)"),
