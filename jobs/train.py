@@ -1,12 +1,12 @@
 """Train: one rank of a Horovod job, or, with --np, the launcher of that many local ranks."""
 
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from pipelines.cli import param, parse_params, print_result, report_errors
+from pipelines.cli import param, parse_params, part_of, print_result, report_errors
 from pipelines.train import Supervision, TrainParams, launch_training, run
 from pipelines.training.heartbeat import HANG_S
 from pipelines.training.launcher import is_rank
@@ -30,7 +30,7 @@ class TrainJob(TrainParams):
 def main() -> None:
     """Run one rank, or launch."""
     job = parse_params(TrainJob)
-    params = TrainParams(**{item.name: getattr(job, item.name) for item in fields(TrainParams)})
+    params = part_of(job, TrainParams)
     if not is_rank():
         print_result(
             launch_training(params, job.np, job.restarts, job.hang_seconds, job.elastic_min_np)

@@ -5,13 +5,13 @@ services listen on the interfaces of ``--interfaces`` and take messages signed w
 """
 
 import sys
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from pipelines.cli import param, parse_params, print_result, report_errors
+from pipelines.cli import param, parse_params, part_of, print_result, report_errors
 from pipelines.errors import ParameterError, TrainingError
 from pipelines.step import StepResult, read_result
 from pipelines.train import TrainParams, run, trained
@@ -31,7 +31,7 @@ def main() -> StepResult:
     job = parse_params(TrainOnSparkJob)
     if job.np < 1:
         raise ParameterError(f"expected --np >= 1; got {job.np}")
-    params = TrainParams(**{item.name: getattr(job, item.name) for item in fields(TrainParams)})
+    params = part_of(job, TrainParams)
     if known := trained(params):
         return known
     # here: --help and a reused result need none of it

@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, field, fields
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from pipelines.errors import ContractError, GristmillError
 
@@ -40,6 +40,11 @@ def parse_params(params_type: type[Params], arguments: Sequence[str] | None = No
     parser = make_parser(params_type)
     values = vars(parser.parse_args(arguments))
     return params_type(**{name: _frozen(value) for name, value in values.items()})
+
+
+def part_of(params: Any, wanted: type[Params]) -> Params:
+    """Give the ``wanted`` part of parameters that extend it by fields of their own."""
+    return wanted(**{item.name: getattr(params, item.name) for item in fields(cast(Any, wanted))})
 
 
 def make_parser(params_type: type[Any]) -> argparse.ArgumentParser:

@@ -48,6 +48,11 @@ class ImageColumn:
     width: int
     channels: int = 3
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width, channels."""
+        return self.height, self.width, self.channels
+
 
 @dataclass(frozen=True, slots=True)
 class Field:

@@ -80,7 +80,7 @@ class Split:
     world: World
     columns: InputColumns
     _reader: RowGroupReader
-    _to_tensors: ToTensors
+    to_tensors: ToTensors
     _resident: dict[int, Rows] = field(default_factory=dict)
 
     def batches(self, epoch: int, first_step: int = 0) -> Iterator[Any]:
@@ -89,7 +89,7 @@ class Split:
         Raises:
             TableError: The table can't be read, or an epoch gave other rows than planned.
         """
-        return ahead(map(self._to_tensors, self.arrays(epoch, first_step)), PREFETCH)
+        return ahead(map(self.to_tensors, self.arrays(epoch, first_step)), PREFETCH)
 
     def dataset(self, epoch: int, first_step: int = 0) -> "tf.data.Dataset[Any]":
         """Give one epoch as a dataset; iterate it to its end before asking for the next."""
@@ -100,12 +100,11 @@ class Split:
             if item.name != LABEL
         }
         for image in self.columns.images:
-            shape = (size, image.height, image.width, image.channels)
-            inputs[image.name] = tf.TensorSpec(shape, tf.uint8)
+            inputs[image.name] = tf.TensorSpec((size, *image.shape), tf.uint8)
         label = tf.TensorSpec((size, 1), tf.float32)
         weight = tf.TensorSpec((size,), tf.float32)
         made = tf.data.Dataset.from_generator(
-            lambda: map(self._to_tensors, self.arrays(epoch, first_step)),
+            lambda: map(self.to_tensors, self.arrays(epoch, first_step)),
             output_signature=(inputs, label, weight),
         )
         options = tf.data.Options()
@@ -118,7 +117,7 @@ class Split:
     def close(self) -> None:
         """Stop reading."""
         self._reader.close()
-        self._to_tensors.close()
+        self.to_tensors.close()
 
     def arrays(
         self, epoch: int, first_step: int = 0, end_step: int | None = None

@@ -52,17 +52,14 @@ class ImageDecoder:
         return self._decode(tf.constant(encoded.tolist(), tf.string))
 
     def _graph(self, encoded: tf.Tensor) -> tf.Tensor:
-        size = self._column
-        shape = (size.height, size.width, size.channels)
-        made = tf.TensorSpec(shape, tf.uint8)
+        made = tf.TensorSpec(self._column.shape, tf.uint8)
         return tf.map_fn(self._one, encoded, fn_output_signature=made)
 
     def _one(self, content: tf.Tensor) -> tf.Tensor:
-        size = self._column
-        shape = (size.height, size.width, size.channels)
+        shape = self._column.shape
 
         def pixels() -> tf.Tensor:
-            image = tf.io.decode_image(content, channels=size.channels, expand_animations=False)
+            image = tf.io.decode_image(content, channels=shape[-1], expand_animations=False)
             is_fitting = tf.reduce_all(tf.shape(image) == tf.constant(shape))
             return tf.cond(is_fitting, lambda: image, lambda: _resized(image, shape))
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipelines.errors import ParameterError
 from pipelines.loading.ahead import ahead
-from pipelines.loading.dataset import PREFETCH, Batch, Split, ToTensors
+from pipelines.loading.dataset import PREFETCH, Batch, Split
 from pipelines.loading.shard_plan import LANES, ShardPlan
 
 
@@ -53,7 +53,6 @@ class Mixture:
     """Splits of several tables as batches for one rank; used like a ``Split``."""
 
     splits: tuple[Split, ...]
-    _to_tensors: ToTensors
 
     @property
     def plan(self) -> MixturePlan:
@@ -66,13 +65,13 @@ class Mixture:
         Raises:
             TableError: A table can't be read, or an epoch gave other rows than planned.
         """
-        return ahead(map(self._to_tensors, self._arrays(epoch, first_step)), PREFETCH)
+        to_tensors = self.splits[0].to_tensors
+        return ahead(map(to_tensors, self._arrays(epoch, first_step)), PREFETCH)
 
     def close(self) -> None:
         """Stop reading."""
         for split in self.splits:
             split.close()
-        self._to_tensors.close()
 
     def _arrays(self, epoch: int, first_step: int) -> Iterator[Batch]:
         plan = self.plan
@@ -131,7 +130,7 @@ def mix(splits: Sequence[Split]) -> Split | Mixture:
     columns = splits[0].columns
     if any(split.columns != columns for split in splits):
         raise ParameterError("expected tables with the same columns to mix; got different ones")
-    return splits[0] if len(splits) == 1 else Mixture(tuple(splits), ToTensors(columns))
+    return splits[0] if len(splits) == 1 else Mixture(tuple(splits))
 
 
 def plans_of(loaded: Split | Mixture) -> tuple[ShardPlan, ...]:

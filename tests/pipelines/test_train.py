@@ -177,20 +177,26 @@ def test_a_training_killed_twice_and_run_again_gives_the_undisturbed_model(
         assert np.array_equal(ours, theirs)
 
 
-def test_a_training_that_loses_a_rank_goes_on_by_itself(
-    params: TrainParams, result: StepResult, tmp_path: Path
-) -> None:
-    params = replace(params, root=str(tmp_path))
-    command = [*_command(params), "--restarts", "1"]
+def _survive(command: list[str], lost: int) -> tuple[str, str]:
+    """Kill a rank in the third epoch; give stderr from then on, and stdout, of a good end."""
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as job:
         assert job.stderr
         assert job.stdout
         next(line for line in job.stderr if "epoch 3/30" in line)
-        _rank(psutil.Process(job.pid), 1).kill()
+        _rank(psutil.Process(job.pid), lost).kill()
         said, printed = job.stderr.read(), job.stdout.read()
     assert job.returncode == 0
+    return said, printed
+
+
+def test_a_training_that_loses_a_rank_goes_on_by_itself(
+    params: TrainParams, result: StepResult, tmp_path: Path
+) -> None:
+    params = replace(params, root=str(tmp_path))
+    command = [*_command(params), "--restarts", "1"]
+    said, printed = _survive(command, lost=1)
     assert "train: restart 1 of 1: rank 1 of 2 was ended by SIGKILL" in said
     assert "train: resume after epoch" in said
     assert json.loads(printed)["details"]["weights_digest"] == result.details["weights_digest"]
@@ -202,15 +208,7 @@ def test_an_elastic_training_whose_root_is_killed_ends_with_the_undisturbed_mode
 ) -> None:
     params = replace(params, root=str(tmp_path), checkpoint_steps=5)
     command = [*_command(params), "--elastic-min-np", "1"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as job:
-        assert job.stderr
-        assert job.stdout
-        next(line for line in job.stderr if "epoch 3/30" in line)
-        _rank(psutil.Process(job.pid), 0).kill()
-        said, printed = job.stderr.read(), job.stdout.read()
-    assert job.returncode == 0
+    said, printed = _survive(command, lost=0)
     assert "train: rank 0 of 2 was ended by SIGKILL; going on without it" in said
     details = json.loads(printed)["details"]
     assert (details["ranks"], details["epochs"], details["rows_per_epoch"]) == (1, 30, 1231)
