@@ -162,6 +162,12 @@ has_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || t
 
 do_postgresql() { install_packages "PostgreSQL (the tests keep a registry in it)" postgresql; }
 
+has_s3() {
+  (cd "$build_folder/s3proxy" && sha256sum --check --status --strict "$GRISTMILL_ROOT/infra/s3/server.sha256") 2>/dev/null
+}
+
+do_s3() { "$GRISTMILL_ROOT/infra/s3/fetch_server"; }
+
 # --- Tools that only the slow tests need ------------------------------------------------------------
 has_networks() { type -P ip && type -P tc; } >/dev/null
 

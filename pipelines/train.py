@@ -8,8 +8,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,6 +133,7 @@ def launch_training(
 
     Raises:
         RankLostError: A rank was killed or hangs, and no restart is left.
+        TableError: A remote table can't be fetched.
         TrainingError: A rank failed; with its number and its last words.
     """
     if num_processes < 1:
@@ -143,10 +144,13 @@ def launch_training(
     if known := trained(params):
         return known
     command = [sys.executable, str(_JOB), *_flags(params)]
-    if elastic:
-        printed = elastic_launcher.launch_elastic(command, num_processes, elastic, hang_s=hang_s)
-    else:
-        printed = _launch(command, num_processes, restarts, hang_s)
+    with _fetched(params):
+        if elastic:
+            printed = elastic_launcher.launch_elastic(
+                command, num_processes, elastic, hang_s=hang_s
+            )
+        else:
+            printed = _launch(command, num_processes, restarts, hang_s)
     lines = printed.strip().splitlines()
     if not lines:
         raise TrainingError("expected one JSON line from rank 0; it printed nothing")
@@ -358,12 +362,17 @@ def _manifests(params: TrainParams, features: FeatureSet) -> tuple[list["Manifes
 
     columns = InputColumns.of(features)
     filters = [parse_filter(text) for text in params.where]
-    mixed = [_parse_mix(text) for text in params.mix]
-    tables = [parse_version(params.features), *(table for table, _ in mixed)]
+    tables, shares = _tables(params)
     found = [
         read_manifest(_local(table, params), table.version, columns, filters) for table in tables
     ]
-    return found, [share for _, share in mixed]
+    return found, shares
+
+
+def _tables(params: TrainParams) -> tuple[list[TableVersion], list[float]]:
+    mixed = [_parse_mix(text) for text in params.mix]
+    tables = [parse_version(params.features), *(table for table, _ in mixed)]
+    return tables, [share for _, share in mixed]
 
 
 def _parse_mix(text: str) -> tuple[TableVersion, float]:
@@ -377,15 +386,30 @@ def _parse_mix(text: str) -> tuple[TableVersion, float]:
 
 
 def _local(table: TableVersion, params: TrainParams) -> str:
-    from pipelines.loading.table_cache import fetch_table, is_remote  # noqa: PLC0415
-
-    if not is_remote(table.path):
+    if not table.is_remote:
         return table.path
+    from pipelines.loading.table_cache import fetch_table  # noqa: PLC0415
+
     if not params.cache:
         raise ParameterError(
             f"expected --cache FOLDER, a local folder for copies of {table.path}; got none"
         )
     return fetch_table(table.path, table.version, Path(params.cache), params.cache_mb)
+
+
+@contextmanager
+def _fetched(params: TrainParams) -> Generator[None]:
+    """Keep copies of remote tables for the ranks: what is wrong is said once, before they start."""
+    remote = [table for table in _tables(params)[0] if table.is_remote]
+    try:
+        for table in remote:
+            _local(table, params)
+        yield
+    finally:
+        if remote:
+            from pipelines.loading.table_cache import release_tables  # noqa: PLC0415
+
+            release_tables()
 
 
 def _check_classes(manifest: "Manifest") -> None:

@@ -8,6 +8,8 @@ import pytest
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from tests.s3_server import S3Server
+
 
 @pytest.fixture(scope="session")
 def spark() -> "Iterator[SparkSession]":
@@ -18,3 +20,12 @@ def spark() -> "Iterator[SparkSession]":
     session.conf.set("spark.sql.shuffle.partitions", "2")
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3Server]":
+    """The one S3 server of the run; each test takes a folder of its own in its bucket."""
+    from tests.s3_server import s3_server  # noqa: PLC0415  the same
+
+    with s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server

@@ -1,13 +1,15 @@
 """Remote tables on a local disk: each file fetched once, whole or not at all, within a bound.
 
 The files of a Delta table never change, so a copy is as good as the file for as long as its size
-is the log's. Ranks of one machine share the copies; one of them fetches while the others wait.
-What is in use by a process is not deleted for another table's sake.
+is the log's. A table that was made anew in the same place has another log: then no copy counts.
+Ranks of one machine share the copies; one of them fetches while the others wait. What is in use by
+a process is not deleted for another table's sake.
 """
 
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import sys
 from collections.abc import Generator
@@ -16,46 +18,42 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-from pyarrow.fs import FileSelector, FileSystem
+from pyarrow.fs import FileSelector
 
 from pipelines.errors import ParameterError, TableError
-from pipelines.loading.delta_log import live_files, log_version
+from pipelines.loading.delta_log import LiveFile, live_files, log_version
+from pipelines.loading.remote import open_remote, plain_errors
 
 _THREADS = 4
 _PIECE = 8 * 2**20
 _IN_USE = ".in-use"
+_SAME_NS = 10**9  # S3 gives the time of an object in seconds
 # locks of the copies that this process may read: the system frees them if it dies
 _held: list[int] = []
-
-
-def is_remote(path: str) -> bool:
-    """Say whether a table lies elsewhere than in a local folder."""
-    return "://" in path
 
 
 def fetch_table(url: str, version: int, cache: Path, limit_mb: int) -> str:
     """Bring a version of a remote table to the local disk and give the folder it stands in.
 
     Args:
-        url: Folder of the table, as pyarrow.fs.FileSystem.from_uri takes it (``s3://bucket/table``,
-            ``hdfs://``, ``file://``), with credentials found in the usual places.
+        url: Folder of the table, see ``open_remote``.
         version: What is fetched: its log and its live files.
         cache: Folder of copies, of several tables and versions.
         limit_mb: What all copies may take up; tables that nobody uses give way, oldest first.
 
     Raises:
-        ParameterError: The table does not fit.
-        TableError: The table or version is not there, or a file is not what the log says.
+        ParameterError: The table does not fit, or the settings of AWS's tools are wrong.
+        TableError: The table or version is not there or can't be reached, a file is not what the
+            log says, or the table was made anew while another process reads its copies.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    with _plain_errors(f"{url}@v{version}"), _locked(cache / ".lock"):
-        system, root = FileSystem.from_uri(url.replace("s3a://", "s3://", 1))
-        folder = cache / hashlib.sha256(url.encode()).hexdigest()[:16]
+    with plain_errors(url, version), _locked(cache / ".lock"):
+        system, root = open_remote(url)
+        folder = cache / _folder_name(url)
         folder.mkdir(exist_ok=True)
-        (folder / _IN_USE).write_bytes(b"")  # also says when it was used last
-        _fetch_log(system, root, folder, version)
-        sizes = {Path(file.path): file.size for file in live_files(str(folder), version)}
+        (folder / _IN_USE).touch()  # also says when it was used last
+        _fetch_log(system, root, folder, url, version)
+        sizes = {Path(file.path): file.size for file in _live_files(folder, url, version)}
         missing = [path for path, size in sizes.items() if not _has_size(path, size)]
         num_bytes = sum(sizes[path] for path in missing)
         _make_room(cache, folder, set(sizes), num_bytes, limit_mb * 10**6)
@@ -81,29 +79,97 @@ def release_tables() -> None:
         os.close(_held.pop())
 
 
-def _fetch_log(system: Any, root: str, folder: Path, version: int) -> None:
-    (folder / "_delta_log").mkdir(exist_ok=True)
-    for info in system.get_file_info(FileSelector(f"{root}/_delta_log")):
-        number = log_version(info.base_name)
-        copy = folder / "_delta_log" / info.base_name
-        if number is not None and number <= version and not _has_size(copy, info.size):
+def _folder_name(url: str) -> str:
+    # readable, since errors name it
+    name = re.sub(r"[^\w.-]", "_", url.rstrip("/").rpartition("/")[2])
+    return f"{name[:40]}-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+
+
+def _live_files(folder: Path, url: str, version: int) -> list[LiveFile]:
+    try:
+        return live_files(str(folder), version)
+    except TableError as error:
+        raise TableError(str(error).replace(str(folder), url)) from error
+
+
+def _fetch_log(system: Any, root: str, folder: Path, url: str, version: int) -> None:
+    try:
+        listed = system.get_file_info(FileSelector(f"{root}/_delta_log"))
+    except FileNotFoundError as error:
+        raise TableError(
+            f"{url}@v{version}: expected a Delta table; there is no folder _delta_log in it. Run "
+            "the step that writes the table, or correct the address"
+        ) from error
+    numbers = [log_version(info.base_name) for info in listed]
+    wanted = [
+        (info, folder / "_delta_log" / info.base_name)
+        for info, number in zip(listed, numbers, strict=True)
+        if number is not None and number <= version
+    ]
+    if any(copy.exists() and not _is_copy(copy, info) for info, copy in wanted):
+        _forget(folder, url)
+    for info, copy in wanted:
+        if not copy.exists():
             _fetch(system, info.path, copy, info.size)
+            if info.mtime_ns is not None:
+                os.utime(copy, ns=(info.mtime_ns, info.mtime_ns))
+
+
+def _is_copy(copy: Path, info: Any) -> bool:
+    mtime_ns = copy.stat().st_mtime_ns if info.mtime_ns is None else info.mtime_ns
+    return _has_size(copy, info.size) and abs(mtime_ns - copy.stat().st_mtime_ns) < _SAME_NS
+
+
+def _forget(folder: Path, url: str) -> None:
+    """Delete all copies of a table that was made anew."""
+    if _is_in_use(folder):
+        raise TableError(
+            f"{url}: expected the log that the copies in {folder} were made by; it is another: "
+            "the table was made anew while another process reads the old one. Wait until that has "
+            "ended, or give another --cache"
+        )
+    for path in _files(folder):
+        if path.name != _IN_USE:
+            path.unlink()
 
 
 def _fetch(system: Any, source: str, copy: Path, size: int) -> None:
     copy.parent.mkdir(parents=True, exist_ok=True)
     scratch = copy.with_name(f".{copy.name}.tmp")  # one process fetches at a time
     try:
-        with system.open_input_stream(source) as remote, scratch.open("wb") as local:
-            shutil.copyfileobj(remote, local, _PIECE)
-        if not _has_size(scratch, size):
+        with system.open_input_file(source) as remote, scratch.open("wb") as local:
+            came, first = remote.size(), _etag(remote)
+            if came == size:
+                shutil.copyfileobj(remote, local, _PIECE)
+                came = local.tell()
+        if came != size:
             raise TableError(
-                f"{source}: expected {size} bytes by the log; got {scratch.stat().st_size}. The "
-                "file was altered: make the table again"
+                f"{source}: expected {size} bytes by the log; got {came}. The file was altered: "
+                "make the table again"
+            )
+        if size > _PIECE and first != _etag_of(system, source):
+            raise TableError(
+                f"{source}: expected one file; it was altered while its pieces were fetched. Make "
+                "the table again"
             )
         scratch.replace(copy)
+    except FileNotFoundError as error:
+        raise TableError(
+            f"expected the file {source} of this version; it is gone (vacuumed or deleted). Make "
+            "the table again, or name a later version"
+        ) from error
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def _etag(remote: Any) -> bytes | None:
+    """Give what names the content of an S3 object; other file systems have no such thing."""
+    return (remote.metadata() or {}).get("ETag")
+
+
+def _etag_of(system: Any, source: str) -> bytes | None:
+    with system.open_input_file(source) as remote:
+        return _etag(remote)
 
 
 def _has_size(path: Path, size: int) -> bool:
@@ -158,14 +224,3 @@ def _locked(path: Path) -> Generator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-@contextmanager
-def _plain_errors(table: str) -> Generator[None]:
-    try:
-        yield
-    except (OSError, pa.ArrowException) as error:
-        raise TableError(
-            f"{table}: expected a table that can be read; got {error}. Check the address, the "
-            "credentials, and the space on the disk of the cache"
-        ) from error

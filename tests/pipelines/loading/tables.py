@@ -45,6 +45,15 @@ def write_table(
     return folder
 
 
+def write_two_versions(folder: Path, count: int = 100) -> Path:
+    """Write version 0 with two files, and version 1 with the second of them and a third."""
+    write_table(folder, {"train": [rows(count), rows(count, first_id=count)]})
+    first = json.loads((folder / f"_delta_log/{0:020d}.json").read_text().splitlines()[2])["add"]
+    added = add_file(folder, "train", 7, rows(count, first_id=2 * count))
+    commit(folder, 1, [{"remove": {"path": first["path"]}}, added])
+    return folder
+
+
 def add_file(folder: Path, split: str, number: int, table: pa.Table) -> dict[str, Any]:
     """Write one data file and give its add action."""
     name = f"split={split}/part-{number:05d} 1.parquet"  # a blank, so that paths need decoding

@@ -1,7 +1,6 @@
 """Copies of remote tables. The remote is a file:// address: what fetches is the same."""
 
 import fcntl
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from pipelines.errors import ParameterError, TableError
 from pipelines.loading import table_cache
 from pipelines.loading.manifest import read_manifest
 from pipelines.loading.table_cache import fetch_table, release_tables
-from tests.pipelines.loading.tables import COLUMNS, add_file, commit, rows, write_table
+from tests.pipelines.loading.tables import COLUMNS, write_two_versions
 
 
 @pytest.fixture(autouse=True)
@@ -21,12 +20,7 @@ def no_locks_left() -> Iterator[None]:
 
 
 def make(folder: Path, count: int = 100) -> str:
-    """Version 0 has two files; version 1 has the second one and a third."""
-    write_table(folder, {"train": [rows(count), rows(count, first_id=count)]})
-    first = json.loads((folder / f"_delta_log/{0:020d}.json").read_text().splitlines()[2])["add"]
-    added = add_file(folder, "train", 7, rows(count, first_id=2 * count))
-    commit(folder, 1, [{"remove": {"path": first["path"]}}, added])
-    return f"file://{folder}"
+    return f"file://{write_two_versions(folder, count)}"
 
 
 def data_files(folder: Path) -> set[str]:
@@ -83,7 +77,10 @@ def test_a_file_that_was_altered_is_refused_and_leaves_no_copy(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("file:///nowhere/at/all", "expected a table that can be read; got .*nowhere"),
+        (
+            "file:///nowhere/at/all",
+            "file:///nowhere/at/all@v0: expected a Delta table; there is no",
+        ),
         ("ftp://host/table", "expected a table that can be read; got Unrecognized filesystem"),
     ],
 )
