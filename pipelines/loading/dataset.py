@@ -20,7 +20,7 @@ from pipelines.loading.aligned import aligned_empty, to_tensor
 from pipelines.loading.columns import LABEL, InputColumns
 from pipelines.loading.decode import Decoder
 from pipelines.loading.images import ImageDecoder
-from pipelines.loading.lanes import Batch, Resident, stream
+from pipelines.loading.lanes import Batch, Resident, Share, stream
 from pipelines.loading.manifest import Manifest
 from pipelines.loading.reader import RowGroupReader
 from pipelines.loading.shard_plan import ShardPlan
@@ -124,11 +124,11 @@ class Split:
             )
 
     def _made(self, epoch: int, steps: range) -> Iterator[Batch]:
-        plan, world, fields = self.plan, self.world, self.columns.fields
-        if not plan.is_resident:
-            return stream(plan, world, self._reader, fields, epoch, steps)
+        share = Share(self.plan, self.world, self._reader, self.columns.fields)
+        if not self.plan.is_resident:
+            return stream(share, epoch, steps)
         if self._resident is None:
-            self._resident = Resident(plan, world, self._reader, fields)
+            self._resident = Resident(share)
         return self._resident.batches(epoch, steps)
 
 

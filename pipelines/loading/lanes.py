@@ -16,12 +16,33 @@ from numpy.typing import NDArray
 from pipelines.loading.aligned import aligned_empty
 from pipelines.loading.columns import Field
 from pipelines.loading.decode import Rows
-from pipelines.loading.reader import RowGroupReader, RowOrder
+from pipelines.loading.reader import RowGroupReader
 from pipelines.loading.shard_plan import Read, ShardPlan
 from pipelines.world import World
 
 # an array (slots, ...) for each field, and the weight (slots,) float32
 Batch: TypeAlias = tuple[dict[str, NDArray[Any]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one rank reads: its lanes of a plan."""
+
+    plan: ShardPlan
+    world: World
+    reader: RowGroupReader
+    fields: tuple[Field, ...]
+
+    @property
+    def num_lanes(self) -> int:
+        """Lanes of this rank."""
+        return self.plan.lanes // self.world.size
+
+    def read(self, row_groups: Sequence[int], epoch: int) -> Iterator[Rows]:
+        """Give row groups, the rows of each in the order of ``epoch``."""
+        plan = self.plan
+        in_order = (lambda group: plan.row_order(group, epoch)) if plan.is_shuffled else None
+        return self.reader.read(row_groups, in_order)
 
 
 @dataclass(slots=True)
@@ -36,22 +57,16 @@ class _Piece:
 _Lane: TypeAlias = deque[_Piece]
 
 
-def stream(
-    plan: ShardPlan,
-    world: World,
-    reader: RowGroupReader,
-    fields: Sequence[Field],
-    epoch: int,
-    steps: range,
-) -> Iterator[Batch]:
-    """Give the batches of ``steps`` of one rank, row groups read as they are needed."""
-    reads = plan.reads(world, epoch, steps.start, steps.stop)
+def stream(share: Share, epoch: int, steps: range) -> Iterator[Batch]:
+    """Give the batches of ``steps``, row groups read as they are needed."""
+    plan = share.plan
+    reads = plan.reads(share.world, epoch, steps.start, steps.stop)
     # where a row group lies across the border between two lanes it is needed twice: once
     # decoded, it is kept for that, at most one for each border
     last = {read.row_group: number for number, read in enumerate(reads)}
     kept: dict[int, Rows] = {}
-    decoded = reader.read(list(last), _row_order(plan, epoch))
-    lanes = [_Lane() for _ in range(plan.lanes // world.size)]
+    decoded = share.read(list(last), epoch)
+    lanes = [_Lane() for _ in range(share.num_lanes)]
     position = 0
     for step in steps:
         while position < len(reads) and reads[position].step <= step:
@@ -62,13 +77,8 @@ def stream(
             for stretch in read.stretches:
                 lanes[stretch.lane].append(_Piece(rows, stretch.begin, stretch.end))
             position += 1
-        yield _lay(lanes, plan.slice_size, fields)
+        yield _lay(lanes, plan.slice_size, share.fields)
     next(decoded, None)  # lets the reader count its row groups
-
-
-def _row_order(plan: ShardPlan, epoch: int) -> RowOrder | None:
-    """Give the order of the rows of each row group, unless it is the file's."""
-    return (lambda group: plan.row_order(group, epoch)) if plan.is_shuffled else None
 
 
 def _lay(lanes: Sequence[_Lane], size: int, fields: Sequence[Field]) -> Batch:
@@ -103,22 +113,19 @@ def _lay(lanes: Sequence[_Lane], size: int, fields: Sequence[Field]) -> Batch:
 class Resident:
     """The rows of one rank in memory, lane after lane, to be taken in another order each epoch."""
 
-    def __init__(
-        self, plan: ShardPlan, world: World, reader: RowGroupReader, fields: Sequence[Field]
-    ) -> None:
+    def __init__(self, share: Share) -> None:
         """Read them.
 
         Raises:
             TableError: The table can't be read.
         """
-        self._plan, self._world, self._fields = plan, world, fields
-        reads = plan.reads(world, 0)
-        self._ends = np.cumsum(_lane_sizes(reads, plan.lanes // world.size))
+        self._share = share
+        reads = share.plan.reads(share.world, 0)
+        self._ends = np.cumsum(_lane_sizes(reads, share.num_lanes))
         # their memory is taken once, and a row group dropped as soon as it is copied
-        self._rows = Rows({item.name: item.zeros(int(self._ends[-1])) for item in fields})
+        self._rows = Rows({item.name: item.zeros(int(self._ends[-1])) for item in share.fields})
         filled = [0, *self._ends[:-1].tolist()]
-        order = [read.row_group for read in reads]
-        decoded = reader.read(order, _row_order(plan, 0))
+        decoded = share.read([read.row_group for read in reads], 0)
         for read, rows in zip(reads, decoded, strict=True):
             for stretch in read.stretches:
                 begin = filled[stretch.lane]
@@ -136,7 +143,7 @@ class Resident:
             np.greater_equal(chosen, 0, out=weight)
             empty = np.flatnonzero(weight == 0)
             arrays: dict[str, NDArray[Any]] = {}
-            for item in self._fields:
+            for item in self._share.fields:
                 taken = aligned_empty((len(chosen), *item.shape), item.dtype)
                 # clip: the places are known to be right, and "raise" would buffer the output
                 self._rows.arrays[item.name].take(chosen, axis=0, out=taken, mode="clip")
@@ -146,10 +153,10 @@ class Resident:
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         """Give the place of each slot's row, (lanes, steps, slots of a lane); -1 where empty."""
-        plan, begin = self._plan, 0
+        plan, begin = self._share.plan, 0
         order = np.full((len(self._ends), plan.num_steps * plan.slice_size), -1, np.int64)
         for lane, end in enumerate(self._ends.tolist()):
-            order[lane, : end - begin] = begin + plan.lane_order(self._world, lane, epoch)
+            order[lane, : end - begin] = begin + plan.lane_order(self._share.world, lane, epoch)
             begin = end
         return order.reshape(len(order), plan.num_steps, plan.slice_size)
 
