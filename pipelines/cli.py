@@ -47,6 +47,19 @@ def part_of(params: Any, wanted: type[Params]) -> Params:
     return wanted(**{item.name: getattr(params, item.name) for item in fields(cast(Any, wanted))})
 
 
+def to_flags(params: Any) -> list[str]:
+    """Give the flags of which ``parse_params`` makes ``params``."""
+    flags: list[str] = []
+    for item in fields(params):
+        value, name = getattr(params, item.name), item.name.replace("_", "-")
+        if isinstance(value, bool):
+            flags.append(f"--{'' if value else 'no-'}{name}")
+            continue
+        values = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
+        flags += [f"--{name}", *map(str, values)]
+    return flags
+
+
 def make_parser(params_type: type[Any]) -> argparse.ArgumentParser:
     """Give the parser that ``parse_params`` uses, e.g. to print its help."""
     parser = argparse.ArgumentParser(

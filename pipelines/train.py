@@ -8,35 +8,31 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.cli import param
-from pipelines.errors import ParameterError, RankLostError, TrainingError
+from pipelines.cli import param, to_flags
+from pipelines.errors import ParameterError, TrainingError
 from pipelines.layout import Layout
 from pipelines.state import fingerprint, read_features, read_json, sync_folder, write_json
 from pipelines.step import StepKey, StepResult, once, read_result, step_key
 from pipelines.tables.version import TableVersion, parse_version
-from pipelines.training import elastic_launcher, launcher
 from pipelines.training.heartbeat import HANG_S, heartbeat
+from pipelines.training.start import Start, start_ranks
 from pipelines.world import World
 from schemas.encode import FeatureSet
 
 if TYPE_CHECKING:
     import keras
 
-    from pipelines.loading.dataset import Split
     from pipelines.loading.manifest import Manifest
-    from pipelines.loading.mixture import Mixture
-    from pipelines.loading.shard_plan import ShardPlan
     from pipelines.training.loop import Outcome
 
 STEP = "train"
 _MIXED = re.compile(r"^(.+@v\d+)=(0?\.\d+)$")
-_MUCH, _MUCH_WAITING = 0.1, 0.25  # of the training time: for rows, for ranks
 _JOB = Path(__file__).parent.parent / "jobs" / "train.py"
 
 
@@ -122,66 +118,30 @@ def launch_training(
 ) -> StepResult:
     """Train on ``num_processes`` ranks of this machine; a finished training is not repeated.
 
-    Args:
-        params: What to train.
-        num_processes: Ranks, at least 1.
-        restarts: How often to go on from the last checkpoint after a rank was lost; in an elastic
-            run, how many processes may take the place of lost ones.
-        hang_s: Seconds without a step of any rank after which the ranks, in an elastic run the one
-            that hangs, are ended.
-        elastic_min: An elastic run goes on with as few ranks as this; 0: not elastic.
+    See ``Start`` for the other arguments.
 
     Raises:
+        ParameterError: The numbers make no sense.
         RankLostError: A rank was killed or hangs, and no restart is left.
         TableError: A remote table can't be fetched.
         TrainingError: A rank failed; with its number and its last words.
     """
-    if num_processes < 1:
-        raise ParameterError(f"expected --np >= 1; got {num_processes}")
-    if restarts < 0:
-        raise ParameterError(f"expected --restarts >= 0; got {restarts}")
-    elastic = _elastic(elastic_min, num_processes, restarts) if elastic_min else None
+    sizes = _sizes() if elastic_min else ()
+    start = Start(num_processes, restarts, hang_s, elastic_min, sizes)
     if known := trained(params):
         return known
-    command = [sys.executable, str(_JOB), *_flags(params)]
     with _fetched(params):
-        if elastic:
-            printed = elastic_launcher.launch_elastic(
-                command, num_processes, elastic, hang_s=hang_s
-            )
-        else:
-            printed = _launch(command, num_processes, restarts, hang_s)
+        printed = start_ranks([sys.executable, str(_JOB), *to_flags(params)], start)
     lines = printed.strip().splitlines()
     if not lines:
         raise TrainingError("expected one JSON line from rank 0; it printed nothing")
     return read_result(json.loads(lines[-1]))
 
 
-def _elastic(minimum: int, num_processes: int, restarts: int) -> elastic_launcher.Elastic:
+def _sizes() -> tuple[int, ...]:
     from pipelines.loading.shard_plan import LANES  # noqa: PLC0415  see the module's docstring
 
-    sizes = tuple(size for size in range(1, LANES + 1) if not LANES % size)
-    for flag, number in (("--elastic-min-np", minimum), ("--np", num_processes)):
-        if number not in sizes:
-            raise ParameterError(f"expected {flag} to be one of {list(sizes)}; got {number}")
-    if minimum > num_processes:
-        raise ParameterError(
-            f"expected --elastic-min-np up to --np, {num_processes}; got {minimum}"
-        )
-    return elastic_launcher.Elastic(minimum, restarts, sizes)
-
-
-def _launch(command: Sequence[str], num_processes: int, restarts: int, hang_s: float) -> str:
-    done = 0
-    while True:
-        try:
-            return launcher.launch(command, num_processes, hang_s=hang_s)
-        except RankLostError as error:
-            if done == restarts:
-                raise
-            done += 1
-            sys.stderr.write(f"train: restart {done} of {restarts}: {error}\n")
-            sys.stderr.flush()
+    return tuple(size for size in range(1, LANES + 1) if not LANES % size)
 
 
 def _silent() -> None:
@@ -225,18 +185,22 @@ def run(params: TrainParams, world: World, supervision: Supervision = Supervisio
 
 
 def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervision) -> StepResult:
-    from pipelines.loading.mixture import plans_of  # noqa: PLC0415  see the module's docstring
+    from pipelines.loading.dataset import Reading  # noqa: PLC0415  see the module's docstring
+    from pipelines.loading.mixture import plans_of  # noqa: PLC0415
+    from pipelines.loading.training_tables import describe, open_splits  # noqa: PLC0415
     from pipelines.training.distributed import Reduction  # noqa: PLC0415
     from pipelines.training.loop import Loop, LoopSettings  # noqa: PLC0415
     from pipelines.training.models import build_model  # noqa: PLC0415
+    from pipelines.training.where_time_went import where_time_went  # noqa: PLC0415
 
     features = read_features(Path(params.state))
     tables, shares = _manifests(params, features)
     _check_classes(tables[0])
     folder = key.layout.trainings / key.fingerprint
-    train, validation = _open(params, tables, shares, world)
+    reading = Reading(params.global_batch_size, params.seed, params.memory_mb, params.buffer_mb)
+    train, validation = open_splits(tables, shares, world, reading)
     plans = plans_of(train)
-    said = [_say_plan(table, plan, world) for table, plan in zip(tables, plans, strict=True)]
+    said = [describe(table, plan, world) for table, plan in zip(tables, plans, strict=True)]
     if world.is_root:
         sys.stderr.write("".join(f"train: {text}\n" for text in said))
     model = build_model(
@@ -255,11 +219,13 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
     )
     with closing(train), closing(validation), heartbeat(world, supervision.hang_s) as beat:
         outcome = Loop(model, train, validation, settings, world).run(beat, supervision.pause)
+    said_time = where_time_went(outcome)
     if world.is_root:
-        sys.stderr.write(f"train: {_where_time_went(outcome)}\n")
+        sys.stderr.write(f"train: {said_time}\n")
         _save_model(model, folder / "model.keras")
         write_json(folder / "history.json", asdict(outcome.progress))
     details = _details(outcome, world) | {
+        "where_time_went": said_time,
         "plan": train.plan.fingerprint(),
         "tables": said,
         "steps_per_epoch": train.plan.num_steps,
@@ -276,37 +242,6 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
     )
 
 
-def _open(
-    params: TrainParams, tables: Sequence["Manifest"], shares: Sequence[float], world: World
-) -> tuple["Split | Mixture", "Split"]:
-    """Open the training split of all tables, and the validation split of the first."""
-    from pipelines.loading.dataset import Reading, load_split  # noqa: PLC0415
-    from pipelines.loading.mixture import mix, share_batch  # noqa: PLC0415
-
-    size = params.global_batch_size
-    splits = [
-        load_split(
-            table, "train", world, Reading(part, params.seed, params.memory_mb, params.buffer_mb)
-        )
-        for table, part in zip(tables, share_batch(size, shares), strict=True)
-    ]
-    return mix(splits), load_split(tables[0], "validation", world, Reading(size))
-
-
-def _say_plan(table: "Manifest", plan: "ShardPlan", world: World) -> str:
-    from pipelines.loading.shuffle_quality import measure_mixing  # noqa: PLC0415
-
-    shares = [plan.rows_of_rank(World(rank, world.size)) for rank in range(world.size)]
-    left_out = table.filtered.get("train", 0)
-    filters = f", {left_out:,} left out by {' and '.join(map(str, table.filters))}"
-    return (
-        f"{plan.num_rows:,} rows in {len(plan.rows)} row groups"
-        f"{filters if table.filters else ''}; {plan.num_steps} steps of {plan.global_batch_size}; "
-        f"{min(shares):,} to {max(shares):,} rows for each of {world.size} ranks; a batch draws on "
-        f"{measure_mixing(plan):.0%} of the row groups of a full shuffle"
-    )
-
-
 def _details(outcome: "Outcome", world: World) -> dict[str, Any]:
     progress = outcome.progress
     best = progress.history[progress.best_epoch - 1]
@@ -318,40 +253,7 @@ def _details(outcome: "Outcome", world: World) -> dict[str, Any]:
         "rows_per_epoch": outcome.rows_per_epoch,
         "weights_digest": outcome.weights_digest,
         "train_seconds": round(progress.seconds, 2),
-        "where_time_went": _where_time_went(outcome),
     }
-
-
-def _where_time_went(outcome: "Outcome") -> str:
-    """Say on which part of an epoch its seconds went, and what to change, for rank 0."""
-    history = outcome.progress.history
-    total, train, waited = (
-        sum(epoch[name] for epoch in history) for name in ("seconds", "train_s", "input_wait_s")
-    )
-    said = (
-        f"{total:.1f} s of epochs: {(train - waited) / total:.0%} steps, "
-        f"{waited / total:.0%} waiting for rows, {1 - train / total:.0%} validation and checkpoints"
-    )
-    parts, negotiated, reduced = outcome.step_parts, 0.0, 0.0
-    if parts:
-        negotiated, reduced = parts.negotiate_s / parts.seconds, parts.reduce_s / parts.seconds
-        said += (
-            f"; of {parts.steps} steps looked at, {negotiated:.0%} waiting for the other ranks and "
-            f"{reduced:.0%} all-reduce"
-        )
-    if waited > _MUCH * train:
-        return f"{said}. Rows are what limits it: keep them in memory (--memory-mb)"
-    if negotiated > max(reduced, _MUCH_WAITING):
-        return (
-            f"{said}. Ranks that wait for each other are what limits it: give each rank a core of "
-            "its own, or take fewer (--np)"
-        )
-    if reduced > _MUCH_WAITING:
-        return (
-            f"{said}. The exchange is what limits it: take a larger --global-batch-size, or send "
-            "less (--half-gradients)"
-        )
-    return f"{said}. Computing is what limits it: a larger --global-batch-size means fewer steps"
 
 
 def _manifests(params: TrainParams, features: FeatureSet) -> tuple[list["Manifest"], list[float]]:
@@ -449,15 +351,3 @@ def _record(key: StepKey) -> Path:
 
 def _is_there(result: StepResult) -> bool:
     return all(Path(path).exists() for path in result.files.values())
-
-
-def _flags(params: TrainParams) -> list[str]:
-    flags: list[str] = []
-    for item in fields(params):
-        value, name = getattr(params, item.name), item.name.replace("_", "-")
-        if isinstance(value, bool):
-            flags.append(f"--{'' if value else 'no-'}{name}")
-            continue
-        values = value if isinstance(value, tuple) else (value,)
-        flags += [f"--{name}", *map(str, values)]
-    return flags

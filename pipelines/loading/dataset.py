@@ -7,20 +7,20 @@ size; or by what the caller allows, for rows that stay in memory.
 and takes 3 ms of a processor for each batch (rows in memory: 0.5 against 0.9 million a second).
 """
 
-from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from pipelines.errors import ParameterError, TableError
 from pipelines.loading.ahead import ahead
-from pipelines.loading.columns import LABEL, Field, InputColumns
-from pipelines.loading.decode import Decoder, Rows, concatenate
+from pipelines.loading.aligned import aligned_empty, to_tensor
+from pipelines.loading.columns import LABEL, InputColumns
+from pipelines.loading.decode import Decoder
 from pipelines.loading.images import ImageDecoder
+from pipelines.loading.lanes import Batch, Resident, Share, stream
 from pipelines.loading.manifest import Manifest
 from pipelines.loading.reader import RowGroupReader
 from pipelines.loading.shard_plan import ShardPlan
@@ -28,19 +28,6 @@ from pipelines.world import World
 
 PREFETCH = 2
 _BESIDE_LANES = 4  # row groups that a rank holds beside two for each of its lanes
-# an array (slots, ...) for each field, and the weight (slots,) float32
-Batch: TypeAlias = tuple[dict[str, NDArray[Any]], NDArray[np.float32]]
-
-
-@dataclass(slots=True)
-class _Chunk:
-    """What is left of one stretch: the row group's arrays and the order of its rows."""
-
-    rows: Rows
-    order: NDArray[np.int64]
-
-
-_Lanes: TypeAlias = list[deque[_Chunk]]
 
 
 class ToTensors:
@@ -53,12 +40,13 @@ class ToTensors:
         """Give ``(inputs, label, weight)`` of one batch."""
         arrays, weight = batch
         inputs = {
-            name: self._images[name](array) if name in self._images else tf.constant(array)
+            name: self._images[name](array) if name in self._images else to_tensor(array)
             for name, array in arrays.items()
             if name != LABEL
         }
-        label = tf.constant(arrays[LABEL].astype(np.float32)[:, None])
-        return inputs, label, tf.constant(weight)
+        label = aligned_empty((len(weight), 1), np.float32)
+        label[:, 0] = arrays[LABEL]
+        return inputs, to_tensor(label), to_tensor(weight)
 
     def close(self) -> None:
         """End the threads that decode."""
@@ -81,7 +69,7 @@ class Split:
     columns: InputColumns
     _reader: RowGroupReader
     to_tensors: ToTensors
-    _resident: dict[int, Rows] = field(default_factory=dict)
+    _resident: Resident | None = None
 
     def batches(self, epoch: int, first_step: int = 0) -> Iterator[Any]:
         """Give the batches of one epoch as tensors, from ``first_step`` to ``plan.num_steps``.
@@ -123,63 +111,25 @@ class Split:
         self, epoch: int, first_step: int = 0, end_step: int | None = None
     ) -> Iterator[Batch]:
         """Give the batches of steps before they are tensors, images still encoded."""
-        end = self.plan.num_steps if end_step is None else end_step
-        feed = self._feed_resident if self.plan.is_resident else self._feed
-        lanes = [deque[_Chunk]() for _ in range(self.plan.lanes // self.world.size)]
-        fields, given = self.columns.fields, 0
-        for _ in feed(epoch, first_step, end, lanes):
-            filled, batch = _take(lanes, self.plan.slice_size, fields)
-            given += filled
+        steps = range(first_step, self.plan.num_steps if end_step is None else end_step)
+        given = 0
+        for batch in self._made(epoch, steps):
+            given += int(batch[1].sum())
             yield batch
-        planned = self.plan.rows_of_rank(self.world, first_step, end)
+        planned = self.plan.rows_of_rank(self.world, steps.start, steps.stop)
         if given != planned:
             raise TableError(
                 f"epoch {epoch}: expected {planned} rows for rank {self.world.rank} of "
                 f"{self.world.size}; got {given}. The reader has a fault; please report it"
             )
 
-    def _feed(self, epoch: int, first_step: int, end_step: int, lanes: _Lanes) -> Iterator[None]:
-        """Before each step, put into the lanes what it needs."""
-        reads = self.plan.reads(self.world, epoch, first_step, end_step)
-        # where a row group lies across the border between two lanes it is needed twice: once
-        # decoded, it is kept for that, at most one for each border
-        last = {read.row_group: number for number, read in enumerate(reads)}
-        kept: dict[int, Rows] = {}
-        decoded = self._reader.read(list(last))
-        position = 0
-        for step in range(first_step, end_step):
-            while position < len(reads) and reads[position].step <= step:
-                read = reads[position]
-                rows = kept.pop(read.row_group) if read.row_group in kept else next(decoded)
-                if position < last[read.row_group]:
-                    kept[read.row_group] = rows
-                order = self.plan.row_order(read.row_group, epoch)
-                for stretch in read.stretches:
-                    lanes[stretch.lane].append(_Chunk(rows, order[stretch.begin : stretch.end]))
-                position += 1
-            yield
-        next(decoded, None)  # lets the reader count its row groups
-
-    def _feed_resident(
-        self, epoch: int, first_step: int, end_step: int, lanes: _Lanes
-    ) -> Iterator[None]:
-        """Put the whole lanes in at once, in the epoch's order; the first time, read them."""
-        if not self._resident:
-            parts: list[list[Rows]] = [[] for _ in lanes]
-            reads = self.plan.reads(self.world, 0)
-            decoded = self._reader.read([read.row_group for read in reads])
-            for read, rows in zip(reads, decoded, strict=True):
-                order = self.plan.row_order(read.row_group, 0)
-                for stretch in read.stretches:
-                    parts[stretch.lane].append(rows.take(order[stretch.begin : stretch.end]))
-            self._resident = {i: concatenate(lane) for i, lane in enumerate(parts) if lane}
-        begin, end = (step * self.plan.slice_size for step in (first_step, end_step))
-        for number, rows in self._resident.items():
-            order = self.plan.lane_order(self.world, number, epoch)[begin:end]
-            if len(order):
-                lanes[number].append(_Chunk(rows, order))
-        for _ in range(first_step, end_step):
-            yield
+    def _made(self, epoch: int, steps: range) -> Iterator[Batch]:
+        share = Share(self.plan, self.world, self._reader, self.columns.fields)
+        if not self.plan.is_resident:
+            return stream(share, epoch, steps)
+        if self._resident is None:
+            self._resident = Resident(share)
+        return self._resident.batches(epoch, steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,25 +201,3 @@ def _check_memory(
 
 def _megabytes(num_bytes: int) -> int:
     return -(-num_bytes // 10**6)
-
-
-def _take(lanes: Sequence[deque[_Chunk]], size: int, fields: Sequence[Field]) -> tuple[int, Batch]:
-    slots = size * len(lanes)
-    arrays = {item.name: item.zeros(slots) for item in fields}
-    weight = np.zeros(slots, np.float32)
-    filled = 0
-    for number, lane in enumerate(lanes):
-        slot, end = number * size, (number + 1) * size
-        while lane and slot < end:
-            chunk = lane[0]
-            chosen, chunk.order = chunk.order[: end - slot], chunk.order[end - slot :]
-            upto = slot + len(chosen)
-            for name, array in chunk.rows.arrays.items():
-                # clip: the indexes are a permutation, and "raise" would buffer the output
-                array.take(chosen, axis=0, out=arrays[name][slot:upto], mode="clip")
-            weight[slot:upto] = 1.0
-            filled += len(chosen)
-            slot = upto
-            if not len(chunk.order):
-                lane.popleft()
-    return filled, (arrays, weight)

@@ -24,6 +24,7 @@ from pipelines.loading.columns import (
     ListColumn,
     length_name,
 )
+from pipelines.loading.manifest import RowGroup
 from pipelines.loading.row_filter import RowFilter, mask
 
 _Arrays: TypeAlias = dict[str, NDArray[Any]]
@@ -43,14 +44,8 @@ class Rows:
         return Rows({name: array[order] for name, array in self.arrays.items()})
 
 
-def concatenate(parts: Sequence[Rows]) -> Rows:
-    """Lay rows end to end."""
-    names = parts[0].arrays
-    return Rows({name: np.concatenate([part.arrays[name] for part in parts]) for name in names})
-
-
 class Decoder:
-    """Decodes row groups into arrays, columns taken by name; for one thread at a time.
+    """Reads row groups and makes arrays of them, columns taken by name.
 
     Args:
         columns: What to decode.
@@ -62,12 +57,11 @@ class Decoder:
         self._names = list(columns.types | {wanted.column: None for wanted in filters})
         self._scratch: _Arrays = {}
 
-    def read(self, path: str, row_group: int) -> Rows:
-        """Decode one row group.
+    def read(self, path: str, row_group: int) -> pa.Table:
+        """Read the columns of one row group, rows left out by the filters; from any thread.
 
         Raises:
-            TableError: The file can't be read, or a value could not have come from the features
-                job.
+            TableError: The file can't be read.
         """
         try:
             with LocalFileSystem().open_input_file(path) as source:
@@ -81,12 +75,32 @@ class Decoder:
             ) from error
         if self._filters:
             table = table.filter(pa.array(mask(self._filters, table)))
-        try:
-            return Rows(self._arrays(table))
-        except TableError as error:
-            raise TableError(f"{path}: {error}") from error
+        return table
 
-    def _arrays(self, table: pa.Table) -> _Arrays:
+    def rows(
+        self, table: pa.Table, group: RowGroup, order: NDArray[np.int64] | None = None
+    ) -> Rows:
+        """Make arrays of a row group that was read; for one thread at a time.
+
+        Args:
+            table: What ``read`` gave.
+            group: What it must be.
+            order: Order in which its rows are given, (rows,); None: the file's.
+
+        Raises:
+            TableError: It has another number of rows, or a value that could not have come from
+                the features job.
+        """
+        for came in (table.num_rows, table.num_rows if order is None else len(order)):
+            if came != group.rows:
+                expected = f"{group.rows} rows in row group {group.index}"
+                raise count_error(group.file, expected, came)
+        try:
+            return Rows(self._arrays(table, order))
+        except TableError as error:
+            raise TableError(f"{group.file}: {error}") from error
+
+    def _arrays(self, table: pa.Table, order: NDArray[np.int64] | None) -> _Arrays:
         columns = self._columns
         numeric = self._columns_as_rows(table, columns.numeric, np.float32)
         _check_finite(columns.numeric, numeric)
@@ -95,34 +109,48 @@ class Decoder:
         sizes = (*columns.sizes, columns.num_classes)
         for name, size, values in zip(names, sizes, integers, strict=True):
             _check_codes(name, size, values)
-        # one transposing copy each, always: the scratch is written over by the next row group
         arrays: _Arrays = {
-            NUMERIC: np.array(numeric.T, order="C"),
-            CATEGORICAL: np.array(integers[:-1].T, order="C"),
-            LABEL: integers[-1].copy(),
+            NUMERIC: self._transposed(numeric, order),
+            CATEGORICAL: self._transposed(integers[:-1], order),
+            LABEL: integers[-1].copy() if order is None else integers[-1].take(order),
         }
+        others: _Arrays = {}
         for column in columns.lists:
-            arrays |= _padded(column, table.column(column.name))
+            others |= _padded(column, table.column(column.name))
         for column in columns.images:
             encoded = table.column(column.name)
             _check_nulls(column.name, encoded)
             num_empty = pc.call_function("binary_length", [encoded]).to_pylist().count(0)
             if num_empty:  # it would be taken for an empty slot
                 raise TableError(f"column {column.name}: expected images; {num_empty} are empty")
-            arrays[column.name] = np.array([*encoded.to_pylist(), None], object)[:-1]
+            others[column.name] = np.array([*encoded.to_pylist(), None], object)[:-1]
+        for name, array in others.items():
+            arrays[name] = array if order is None else array[order]
         return arrays
+
+    def _transposed(self, columns: NDArray[Any], order: NDArray[np.int64] | None) -> NDArray[Any]:
+        """Give (columns, rows) as (rows, columns), copied: the scratch is soon written over."""
+        if order is None:
+            return np.array(columns.T, order="C")
+        rows = self._memory("rows", columns.shape[::-1], columns.dtype)
+        rows[...] = columns.T
+        return rows.take(order, axis=0, mode="clip")
 
     def _columns_as_rows(self, table: pa.Table, names: Sequence[str], dtype: Any) -> NDArray[Any]:
         """Give (columns, rows), in memory that the next row group takes again."""
-        key = np.dtype(dtype).name
-        known = self._scratch.get(key)
-        if known is None or known.shape[1] < table.num_rows:
-            known = self._scratch[key] = np.empty((len(names), table.num_rows), dtype)
+        known = self._memory("columns", (len(names), table.num_rows), dtype)
         for number, name in enumerate(names):
             column = table.column(name)
             _check_nulls(name, column)
-            known[number, : table.num_rows] = column.to_numpy()
-        return known[:, : table.num_rows]
+            known[number] = column.to_numpy()
+        return known
+
+    def _memory(self, use: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        """Give memory that the next row group takes again."""
+        key, size = f"{use} {np.dtype(dtype)}", int(np.prod(shape))
+        if key not in self._scratch or len(self._scratch[key]) < size:
+            self._scratch[key] = np.empty(size, dtype)
+        return self._scratch[key][:size].reshape(shape)
 
 
 def _padded(column: ListColumn, chunked: pa.ChunkedArray) -> _Arrays:
@@ -179,3 +207,11 @@ def _check_codes(name: str, size: int, values: NDArray[np.int32]) -> None:
             f"column {name}: expected codes from 0 to {size - 1}; got {low} to {high}. "
             "Give the state and the table of one engineer_features run"
         )
+
+
+def count_error(where: str, expected: str, came: int) -> TableError:
+    """Make the error of a file or a reader that gives another number of rows than the manifest."""
+    return TableError(
+        f"{where}: expected {expected} by the manifest; got {came}. Rows were lost or doubled "
+        "while reading: the table changed under the run, or the reader has a fault; run again"
+    )

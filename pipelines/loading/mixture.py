@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.errors import ParameterError
 from pipelines.loading.ahead import ahead
-from pipelines.loading.dataset import PREFETCH, Batch, Split
+from pipelines.loading.aligned import aligned_empty
+from pipelines.loading.dataset import PREFETCH, Split
+from pipelines.loading.lanes import Batch
 from pipelines.loading.shard_plan import LANES, ShardPlan
 
 
@@ -79,8 +82,8 @@ class Mixture:
         for _ in range(first_step, plan.num_steps):
             parts = [next(stream) for stream in streams]
             names = parts[0][0]
-            arrays = {name: np.concatenate([array[name] for array, _ in parts]) for name in names}
-            yield arrays, np.concatenate([weight for _, weight in parts])
+            arrays = {name: _joined([array[name] for array, _ in parts]) for name in names}
+            yield arrays, _joined([weight for _, weight in parts])
         for stream in streams:
             next(stream, None)  # lets each table count its rows
 
@@ -94,6 +97,11 @@ class Mixture:
             # each pass has an order of its own
             yield from split.arrays(epoch * passes + number, first, end)
             first = 0
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    slots = sum(len(part) for part in parts)
+    return np.concatenate(parts, out=aligned_empty((slots, *parts[0].shape[1:]), parts[0].dtype))
 
 
 def share_batch(global_batch_size: int, shares: Sequence[float]) -> list[int]:

@@ -1,16 +1,20 @@
 """Petastorm's Reader, made to deliver planned row groups as matrices, in the planned order.
 
 Stock Petastorm costs a Python call per column or per row, and its thread pool can end an epoch
-with rows still queued. Here one worker thread decodes ahead (at most three row groups), each row
-group becomes a few arrays in one call, and the pool asks its two questions in the safe order.
+with rows still queued. Here one worker thread reads ahead (at most three row groups), who asked
+makes each a few arrays in one call, and the pool asks its two questions in the safe order. Reading
+and making arrays take about as long, so two cores are both at work.
 """
 
 import queue
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 from petastorm.fs_utils import FilesystemResolver
 from petastorm.reader import Reader
 from petastorm.workers_pool import EmptyResultError
@@ -19,11 +23,13 @@ from petastorm.workers_pool.ventilator import ConcurrentVentilator
 from petastorm.workers_pool.worker_base import WorkerBase
 
 from pipelines.errors import TableError
-from pipelines.loading.decode import Decoder, Rows
+from pipelines.loading.decode import Decoder, Rows, count_error
 from pipelines.loading.manifest import RowGroup
 
 _POLL_S = 0.002
 _IDLE_S = 0.05
+# gives the order of the rows of a row group, (rows,)
+RowOrder: TypeAlias = Callable[[int], NDArray[np.int64]]
 _QUEUED = 3  # row groups asked for and not yet taken
 
 
@@ -31,7 +37,7 @@ class RowGroupReader:
     """Decodes row groups of one split ahead of need, as often and in the order asked."""
 
     def __init__(self, groups: Sequence[RowGroup], decoder: Decoder) -> None:
-        self._groups = tuple(groups)
+        self._groups, self._decoder = tuple(groups), decoder
         files = sorted({group.file for group in groups})
         with warnings.catch_warnings():
             # Petastorm 0.13 uses pyarrow's legacy dataset on purpose, and warns of columns that
@@ -39,26 +45,26 @@ class RowGroupReader:
             warnings.simplefilter("ignore")
             self._reader = _PlannedReader(files, self._groups, decoder)
 
-    def read(self, order: Sequence[int]) -> Iterator[Rows]:
-        """Give the row groups ``order`` (indexes, repeats allowed), one after the other.
+    def read(self, groups: Sequence[int], row_order: RowOrder | None = None) -> Iterator[Rows]:
+        """Give row groups (indexes, repeats allowed), one after the other.
+
+        Args:
+            groups: Which, in which order.
+            row_order: Gives the order of the rows of each, (rows,); None: the file's.
 
         Raises:
             TableError: A file is gone or altered, a value is null, not finite or out of range,
                 or the reader gave fewer or more rows than the manifest holds.
         """
-        self._reader.start(order)
+        self._reader.start(groups)
         given = 0
-        for index, rows in zip(order, self._reader, strict=False):
-            group = self._groups[index]
+        for number, table in zip(groups, self._reader, strict=False):
             given += 1
-            if len(rows) != group.rows:
-                raise _count_error(
-                    group.file, f"{group.rows} rows in row group {group.index}", len(rows)
-                )
-            yield rows
+            order = row_order(number) if row_order else None
+            yield self._decoder.rows(table, self._groups[number], order)
         extra = sum(1 for _ in self._reader)
-        if given + extra != len(order):
-            raise _count_error("Petastorm", f"{len(order)} row groups", given + extra)
+        if given + extra != len(groups):
+            raise count_error("Petastorm", f"{len(groups)} row groups", given + extra)
 
     def close(self) -> None:
         """Stop the worker thread."""
@@ -122,17 +128,10 @@ class _PlannedReader(Reader):
             is_batched_reader=True,
         )
 
-    def start(self, order: Sequence[int]) -> None:
-        """Queue the row groups ``order`` for decoding."""
-        wanted = [(self._groups[index].file, self._groups[index].index) for index in order]
-        items = [
-            {
-                "piece_index": self._pieces[key],
-                "worker_predicate": None,
-                "shuffle_row_drop_partition": (0, 1),
-            }
-            for key in wanted
-        ]
+    def start(self, groups: Sequence[int]) -> None:
+        """Queue row groups for reading."""
+        wanted = [(self._groups[number].file, self._groups[number].index) for number in groups]
+        items = [{"piece": self._pieces[key]} for key in wanted]
         self.last_row_consumed = False
         self.ventilator.start_round(items)
 
@@ -169,7 +168,7 @@ class _MatrixWorkers:
 class _Results:
     batched_output = True
 
-    def read_next(self, workers_pool: Any, schema: Any, ngram: Any) -> Rows:
+    def read_next(self, workers_pool: Any, schema: Any, ngram: Any) -> pa.Table:
         try:
             return workers_pool.get_results()
         except EmptyResultError:
@@ -177,20 +176,10 @@ class _Results:
 
 
 class _MatrixWorker(WorkerBase):
-    def process(
-        self, piece_index: int, worker_predicate: Any, shuffle_row_drop_partition: Any
-    ) -> None:
+    def process(self, piece: int) -> None:
         pieces, decoder = self.args
-        piece = pieces[piece_index]
         try:
-            self.publish_func(decoder.read(piece.path, piece.row_group))
+            self.publish_func(decoder.read(pieces[piece].path, pieces[piece].row_group))
         except TableError as error:
             # published, the pool raises it in the reading thread; raised here, it would be printed
             self.publish_func(error)
-
-
-def _count_error(where: str, expected: str, came: int) -> TableError:
-    return TableError(
-        f"{where}: expected {expected} by the manifest; got {came}. Rows were lost or doubled "
-        "while reading: the table changed under the run, or the reader has a fault; run again"
-    )

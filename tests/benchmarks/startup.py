@@ -21,10 +21,14 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.loading.columns import InputColumns
 from pipelines.state import read_features, write_json
-from pipelines.train import TrainParams, _manifests, _open
+from pipelines.tables.version import parse_version
+from pipelines.train import TrainParams
 from pipelines.training.launcher import is_rank, launch
 from pipelines.training.quick_start import skip_unused_imports
+from pipelines.world import World
+from schemas.encode import FeatureSet
 from tests.benchmarks.machine import describe_machine
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -89,7 +93,7 @@ def _measure(began: float, features: str, state: str) -> None:
         yield
         parts[name] = time.time() - started
 
-    params = TrainParams("benchmark", features, state, global_batch_size=_BATCH)
+    params = TrainParams("benchmark", features, state)
     with part("importing"):
         import keras  # noqa: PLC0415
 
@@ -99,10 +103,10 @@ def _measure(began: float, features: str, state: str) -> None:
     with part("meeting the others"):
         world = distributed.start()
     with part("opening the table"):
-        columns = read_features(Path(state))
-        split, _ = _open(params, *_manifests(params, columns), world)
+        found = read_features(Path(state))
+        split = _open(features, found, world)
     with part("building the model"):
-        model = build_model(columns, params.hidden, params.dropout, params.seed)
+        model = build_model(found, params.hidden, params.dropout, params.seed)
         optimizer: Any = keras.optimizers.AdamW(0.001)
         distributed.broadcast_state(model, optimizer)
     with part("first step"), distributed.summed_gradients(optimizer):
@@ -114,6 +118,16 @@ def _measure(began: float, features: str, state: str) -> None:
     if world.is_root:
         print(json.dumps({name: round(seconds, 2) for name, seconds in parts.items()}))
     distributed.stop()
+
+
+def _open(features: str, found: FeatureSet, world: World) -> Any:
+    from pipelines.loading.dataset import Reading  # noqa: PLC0415  it imports TensorFlow
+    from pipelines.loading.manifest import read_manifest  # noqa: PLC0415
+    from pipelines.loading.training_tables import open_splits  # noqa: PLC0415
+
+    table = parse_version(features)
+    manifest = read_manifest(table.path, table.version, InputColumns.of(found))
+    return open_splits([manifest], [], world, Reading(_BATCH, 1))[0]
 
 
 if __name__ == "__main__":

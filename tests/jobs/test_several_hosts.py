@@ -16,8 +16,9 @@ from typing import Any
 import psutil
 import pytest
 
+from pipelines.cli import to_flags
 from pipelines.step import StepResult
-from pipelines.train import TrainParams, _flags, launch_training
+from pipelines.train import TrainParams, launch_training
 from tests.hosts import INTERFACE, Host, Network, joined_hosts
 from tests.pipelines.loading.tables import rows, write_table
 from tests.pipelines.test_train import make_params
@@ -91,7 +92,7 @@ class _Cluster:
             *("horovodrun", "-np", "2", "-H", slots, "--network-interfaces", INTERFACE),
             *("--gloo-timeout-seconds", str(TIMEOUT_S), "--disable-cache"),
             *("sh", "-c", _APART, str(words)),
-            *("python", "jobs/train.py", *_flags(replace(self.params, root=str(root)))),
+            *("python", "jobs/train.py", *to_flags(replace(self.params, root=str(root)))),
         ]
         process = subprocess.Popen(
             self.network.hosts[0].command(*command),

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.train import TrainParams, _flags, launch_training
+from pipelines.cli import to_flags
+from pipelines.train import TrainParams, launch_training
 from tests.pipelines.loading.tables import rows, write_table
 from tests.pipelines.test_train import make_params
 
@@ -68,7 +69,7 @@ def test_ranks_on_a_spark_cluster_train_the_model_of_local_ranks(
     master: str, params: TrainParams, tmp_path: Path
 ) -> None:
     local = launch_training(replace(params, root=str(tmp_path / "local")), 2)
-    flags = _flags(replace(params, root=str(tmp_path / "cluster")))
+    flags = to_flags(replace(params, root=str(tmp_path / "cluster")))
     memory = ["--driver-memory", "1g", "--executor-memory", "512m"]
     job = [str(ROOT / "jobs" / "train_on_spark.py"), "--np", "2", "--interfaces", "lo", *flags]
     done = subprocess.run(

@@ -14,9 +14,10 @@ import numpy as np
 import psutil
 import pytest
 
+from pipelines.cli import to_flags
 from pipelines.errors import ParameterError, RankLostError, TableError, TrainingError
 from pipelines.step import StepResult
-from pipelines.train import TrainParams, _flags, launch_training, run, trained
+from pipelines.train import TrainParams, launch_training, run, trained
 from pipelines.training import distributed, heartbeat, launcher
 from pipelines.world import World
 from tests.pipelines.loading.tables import rows, write_table
@@ -134,7 +135,7 @@ def test_a_training_whose_model_is_gone_counts_as_not_done(
 
 
 def _command(params: TrainParams, ranks: int = 2) -> list[str]:
-    return [sys.executable, str(ROOT / "jobs" / "train.py"), "--np", str(ranks), *_flags(params)]
+    return [sys.executable, str(ROOT / "jobs" / "train.py"), "--np", str(ranks), *to_flags(params)]
 
 
 def _rank(job: psutil.Process, number: int) -> psutil.Process:
@@ -237,7 +238,7 @@ def test_an_elastic_training_needs_numbers_of_ranks_that_share_alike(
 def test_ranks_that_no_launcher_watches_end_themselves_when_they_hang(
     params: TrainParams, tmp_path: Path
 ) -> None:
-    flags = _flags(replace(params, root=str(tmp_path)))
+    flags = to_flags(replace(params, root=str(tmp_path)))
     # as under horovodrun; and a first look finds that no step was begun for no seconds at all
     alone = ["env", "-u", heartbeat.VARIABLE, sys.executable, str(ROOT / "jobs" / "train.py")]
     with pytest.raises(RankLostError, match="had to stop: expected a step; none was begun for"):

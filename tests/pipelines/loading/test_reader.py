@@ -12,7 +12,7 @@ from petastorm.workers_pool.thread_pool import ThreadPool
 
 from pipelines.errors import TableError
 from pipelines.loading.decode import Decoder
-from pipelines.loading.manifest import read_manifest
+from pipelines.loading.manifest import RowGroup, read_manifest
 from pipelines.loading.reader import LosslessThreadPool, RowGroupReader
 from tests.pipelines.loading.tables import COLUMNS, rows, write_table
 
@@ -113,8 +113,9 @@ def test_values_that_no_features_job_writes_are_refused(
     table = rows(3)
     table = table.set_column(table.schema.get_field_index(name), name, values)
     pq.write_table(table, tmp_path / "a.parquet")
+    file, decoder = str(tmp_path / "a.parquet"), Decoder(COLUMNS)
     with pytest.raises(TableError, match=message):
-        Decoder(COLUMNS).read(str(tmp_path / "a.parquet"), 0)
+        decoder.rows(decoder.read(file, 0), RowGroup(file, 0, 3))
 
 
 def test_a_file_deleted_after_the_manifest_was_made_stops_the_epoch(

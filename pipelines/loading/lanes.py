@@ -1,0 +1,169 @@
+"""The batches of one epoch: of row groups in planned order, or of rows that stay in memory.
+
+A rank's part of each step is a slice of each of its lanes, laid end to end; where a lane is out of
+rows, slots stay empty: zeros, with weight zero. Numpy is called a few times for each batch, not for
+each lane's slice: rows come from the reader in the epoch's order, and lie together in memory.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.loading.aligned import aligned_empty
+from pipelines.loading.columns import Field
+from pipelines.loading.decode import Rows
+from pipelines.loading.reader import RowGroupReader
+from pipelines.loading.shard_plan import Read, ShardPlan
+from pipelines.world import World
+
+# an array (slots, ...) for each field, and the weight (slots,) float32
+Batch: TypeAlias = tuple[dict[str, NDArray[Any]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one rank reads: its lanes of a plan."""
+
+    plan: ShardPlan
+    world: World
+    reader: RowGroupReader
+    fields: tuple[Field, ...]
+
+    @property
+    def num_lanes(self) -> int:
+        """Lanes of this rank."""
+        return self.plan.lanes // self.world.size
+
+    def read(self, row_groups: Sequence[int], epoch: int) -> Iterator[Rows]:
+        """Give row groups, the rows of each in the order of ``epoch``."""
+        plan = self.plan
+        in_order = (lambda group: plan.row_order(group, epoch)) if plan.is_shuffled else None
+        return self.reader.read(row_groups, in_order)
+
+
+@dataclass(slots=True)
+class _Piece:
+    """What a lane has not yet given of one row group: its rows [begin, end)."""
+
+    rows: Rows
+    begin: int
+    end: int
+
+
+_Lane: TypeAlias = deque[_Piece]
+
+
+def stream(share: Share, epoch: int, steps: range) -> Iterator[Batch]:
+    """Give the batches of ``steps``, row groups read as they are needed."""
+    plan = share.plan
+    reads = plan.reads(share.world, epoch, steps.start, steps.stop)
+    # where a row group lies across the border between two lanes it is needed twice: once
+    # decoded, it is kept for that, at most one for each border
+    last = {read.row_group: number for number, read in enumerate(reads)}
+    kept: dict[int, Rows] = {}
+    decoded = share.read(list(last), epoch)
+    lanes = [_Lane() for _ in range(share.num_lanes)]
+    position = 0
+    for step in steps:
+        while position < len(reads) and reads[position].step <= step:
+            read = reads[position]
+            rows = kept.pop(read.row_group) if read.row_group in kept else next(decoded)
+            if position < last[read.row_group]:
+                kept[read.row_group] = rows
+            for stretch in read.stretches:
+                lanes[stretch.lane].append(_Piece(rows, stretch.begin, stretch.end))
+            position += 1
+        yield _lay(lanes, plan.slice_size, share.fields)
+    next(decoded, None)  # lets the reader count its row groups
+
+
+def _lay(lanes: Sequence[_Lane], size: int, fields: Sequence[Field]) -> Batch:
+    parts: dict[str, list[NDArray[Any]]] = {item.name: [] for item in fields}
+    slots = size * len(lanes)
+    weight = aligned_empty((slots,), np.float32)
+    weight.fill(1)
+    for number, lane in enumerate(lanes):
+        empty = size
+        while lane and empty:
+            piece = lane[0]
+            end = min(piece.begin + empty, piece.end)
+            for name, array in piece.rows.arrays.items():
+                parts[name].append(array[piece.begin : end])
+            empty -= end - piece.begin
+            piece.begin = end
+            if end == piece.end:
+                lane.popleft()
+        if empty:
+            weight[(number + 1) * size - empty : (number + 1) * size] = 0
+            for item in fields:
+                parts[item.name].append(item.zeros(empty))
+    arrays = {
+        item.name: np.concatenate(
+            parts[item.name], out=aligned_empty((slots, *item.shape), item.dtype)
+        )
+        for item in fields
+    }
+    return arrays, weight
+
+
+class Resident:
+    """The rows of one rank in memory, lane after lane, to be taken in another order each epoch."""
+
+    def __init__(self, share: Share) -> None:
+        """Read them.
+
+        Raises:
+            TableError: The table can't be read.
+        """
+        self._share = share
+        reads = share.plan.reads(share.world, 0)
+        self._ends = np.cumsum(_lane_sizes(reads, share.num_lanes))
+        # their memory is taken once, and a row group dropped as soon as it is copied
+        self._rows = Rows({item.name: item.zeros(int(self._ends[-1])) for item in share.fields})
+        filled = [0, *self._ends[:-1].tolist()]
+        decoded = share.read([read.row_group for read in reads], 0)
+        for read, rows in zip(reads, decoded, strict=True):
+            for stretch in read.stretches:
+                begin = filled[stretch.lane]
+                filled[stretch.lane] += stretch.end - stretch.begin
+                for name, array in self._rows.arrays.items():
+                    part = rows.arrays[name][stretch.begin : stretch.end]
+                    array[begin : filled[stretch.lane]] = part
+
+    def batches(self, epoch: int, steps: range) -> Iterator[Batch]:
+        """Give the batches of ``steps``."""
+        order = self._order(epoch)
+        for step in steps:
+            chosen = order[:, step].ravel()
+            weight = aligned_empty(chosen.shape, np.float32)
+            np.greater_equal(chosen, 0, out=weight)
+            empty = np.flatnonzero(weight == 0)
+            arrays: dict[str, NDArray[Any]] = {}
+            for item in self._share.fields:
+                taken = aligned_empty((len(chosen), *item.shape), item.dtype)
+                # clip: the places are known to be right, and "raise" would buffer the output
+                self._rows.arrays[item.name].take(chosen, axis=0, out=taken, mode="clip")
+                taken[empty] = item.zeros(len(empty))
+                arrays[item.name] = taken
+            yield arrays, weight
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        """Give the place of each slot's row, (lanes, steps, slots of a lane); -1 where empty."""
+        plan, begin = self._share.plan, 0
+        order = np.full((len(self._ends), plan.num_steps * plan.slice_size), -1, np.int64)
+        for lane, end in enumerate(self._ends.tolist()):
+            order[lane, : end - begin] = begin + plan.lane_order(self._share.world, lane, epoch)
+            begin = end
+        return order.reshape(len(order), plan.num_steps, plan.slice_size)
+
+
+def _lane_sizes(reads: Sequence[Read], lanes: int) -> NDArray[np.int64]:
+    sizes = np.zeros(lanes, np.int64)
+    for read in reads:
+        for stretch in read.stretches:
+            sizes[stretch.lane] += stretch.end - stretch.begin
+    return sizes

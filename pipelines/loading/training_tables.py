@@ -1,0 +1,49 @@
+"""The tables that a training learns from: opened, planned, and described before the first step."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipelines.loading.dataset import Reading, Split, load_split
+from pipelines.loading.manifest import Manifest
+from pipelines.loading.mixture import Mixture, mix, share_batch
+from pipelines.loading.shard_plan import ShardPlan
+from pipelines.loading.shuffle_quality import measure_mixing
+from pipelines.world import World
+
+
+def open_splits(
+    tables: Sequence[Manifest], shares: Sequence[float], world: World, reading: Reading
+) -> tuple[Split | Mixture, Split]:
+    """Open the training split of all tables, and the validation split of the first.
+
+    Args:
+        tables: What was found of each table.
+        shares: Of each but the first, its share of a batch.
+        world: This rank.
+        reading: How the training split is read; the validation split is read in the table's order.
+
+    Raises:
+        ParameterError: Batch size, ranks, shares or memory do not fit.
+        TableError: A split is empty.
+        TrainingError: There are fewer rows than ranks.
+    """
+    sizes = share_batch(reading.global_batch_size, shares)
+    splits = [
+        load_split(table, "train", world, replace(reading, global_batch_size=size))
+        for table, size in zip(tables, sizes, strict=True)
+    ]
+    validation = load_split(tables[0], "validation", world, Reading(reading.global_batch_size))
+    return mix(splits), validation
+
+
+def describe(table: Manifest, plan: ShardPlan, world: World) -> str:
+    """Say what an epoch of a table holds, how even the ranks' shares are and how well it mixes."""
+    shares = [plan.rows_of_rank(World(rank, world.size)) for rank in range(world.size)]
+    left_out = table.filtered.get("train", 0)
+    filters = f", {left_out:,} left out by {' and '.join(map(str, table.filters))}"
+    return (
+        f"{plan.num_rows:,} rows in {len(plan.rows)} row groups"
+        f"{filters if table.filters else ''}; {plan.num_steps} steps of {plan.global_batch_size}; "
+        f"{min(shares):,} to {max(shares):,} rows for each of {world.size} ranks; a batch draws on "
+        f"{measure_mixing(plan):.0%} of the row groups of a full shuffle"
+    )
