@@ -120,10 +120,10 @@ class Decoder:
         for column in columns.images:
             encoded = table.column(column.name)
             _check_nulls(column.name, encoded)
-            num_empty = pc.call_function("binary_length", [encoded]).to_pylist().count(0)
-            if num_empty:  # it would be taken for an empty slot
+            lengths = pc.call_function("binary_length", [encoded]).to_numpy()
+            if num_empty := int((lengths == 0).sum()):  # they would be taken for empty slots
                 raise TableError(f"column {column.name}: expected images; {num_empty} are empty")
-            others[column.name] = np.array([*encoded.to_pylist(), None], object)[:-1]
+            others[column.name] = encoded.to_numpy()
         for name, array in others.items():
             arrays[name] = array if order is None else array[order]
         return arrays

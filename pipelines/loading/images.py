@@ -1,19 +1,27 @@
 """Encoded images as pixels, decoded side by side in a few threads.
 
-Petastorm's codecs decode image by image in Python; here a thread decodes its part of a batch in
-one graph, outside Python's lock.
+Petastorm's codecs decode image by image in Python. Here a thread decodes a block of images in one
+call, outside Python's lock.
 """
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipelines.errors import TableError
+from pipelines.loading.aligned import aligned_empty, to_tensor
 from pipelines.loading.columns import ImageColumn
+
+_BLOCK_BYTES, _BLOCK_IMAGES = 2**22, 256  # of pixels decoded by one call, which costs 0.1 ms
+_PIECE_BYTES = 2**16  # small images are stacked so far: each array of a result costs 15 us
+
+_Shape: TypeAlias = tuple[int, int, int]
+_Pixels: TypeAlias = NDArray[np.uint8]
 
 
 class ImageDecoder:
@@ -25,11 +33,12 @@ class ImageDecoder:
     """
 
     def __init__(self, column: ImageColumn, num_threads: int = 0) -> None:
-        self._column = column
-        self._num_threads = num_threads or len(os.sched_getaffinity(0))
-        self._pool = ThreadPoolExecutor(self._num_threads, thread_name_prefix="images")
-        spec = tf.TensorSpec((None,), tf.string)
-        self._decode: Any = tf.function(self._graph, input_signature=[spec], autograph=False)
+        self._name, self._shape = column.name, column.shape
+        threads = num_threads or len(os.sched_getaffinity(0))
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="images")
+        self._black: bytes = tf.io.encode_png(tf.zeros(column.shape, tf.uint8)).numpy()
+        self._blocks: dict[int, _Block] = {}
+        self._is_even = True  # until an image of another size has come
 
     def __call__(self, encoded: NDArray[Any]) -> tf.Tensor:
         """Decode (rows,) byte strings into (rows, height, width, channels) uint8.
@@ -37,50 +46,97 @@ class ImageDecoder:
         Raises:
             TableError: A byte string is no image of a kind that is known.
         """
-        parts = np.array_split(encoded, self._num_threads)
-        try:
-            decoded = list(self._pool.map(self._part, [part for part in parts if len(part)]))
-        except tf.errors.InvalidArgumentError as error:
-            raise TableError(self._say_first_fault(encoded)) from error
-        return tf.concat(decoded, axis=0) if len(decoded) > 1 else decoded[0]
+        return self.begin(encoded)()
+
+    def begin(self, encoded: NDArray[Any]) -> Callable[[], tf.Tensor]:
+        """Begin to decode; what is given back waits for the end, and gives what a call gives."""
+        contents = [content or self._black for content in encoded]
+        pixels = aligned_empty((len(contents), *self._shape), np.uint8)
+        step = self._block_size(len(contents))
+        decode = self._blocks.get(step) or self._blocks.setdefault(step, _Block(step, self._shape))
+        begun = [
+            self._pool.submit(self._fill, pixels, contents, first, decode)
+            for first in range(0, len(contents), step)
+        ]
+
+        def end() -> tf.Tensor:
+            for block in begun:
+                block.result()
+            return to_tensor(pixels)
+
+        return end
 
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown()
+        for block in self._blocks.values():
+            block.close()
 
-    def _part(self, encoded: NDArray[Any]) -> tf.Tensor:
-        return self._decode(tf.constant(encoded.tolist(), tf.string))
+    def _block_size(self, rows: int) -> int:
+        """Give the most images that fit into a block and divide a batch evenly."""
+        most = min(_BLOCK_IMAGES, max(1, _BLOCK_BYTES // int(np.prod(self._shape))))
+        return max(size for size in range(1, most + 1) if rows % size == 0)
 
-    def _graph(self, encoded: tf.Tensor) -> tf.Tensor:
-        made = tf.TensorSpec(self._column.shape, tf.uint8)
-        return tf.map_fn(self._one, encoded, fn_output_signature=made)
-
-    def _one(self, content: tf.Tensor) -> tf.Tensor:
-        shape = self._column.shape
-
-        def pixels() -> tf.Tensor:
-            image = tf.io.decode_image(content, channels=shape[-1], expand_animations=False)
-            is_fitting = tf.reduce_all(tf.shape(image) == tf.constant(shape))
-            return tf.cond(is_fitting, lambda: image, lambda: _resized(image, shape))
-
-        empty = tf.equal(tf.strings.length(content), 0)
-        decoded = tf.cond(empty, lambda: tf.zeros(shape, tf.uint8), pixels)
-        return tf.ensure_shape(decoded, shape)
-
-    def _say_first_fault(self, encoded: NDArray[Any]) -> str:
-        name = self._column.name
-        for number, content in enumerate(encoded):
+    def _fill(self, pixels: _Pixels, contents: list[bytes], first: int, decode: "_Block") -> None:
+        end = first + decode.num_images
+        if self._is_even:
             try:
-                self._part(encoded[number : number + 1])
+                decode(contents[first:end], pixels[first:end])
             except tf.errors.InvalidArgumentError:
-                return (
-                    f"column {name}: expected JPEG, PNG or BMP images; row {number} of a batch has "
-                    f"{len(content)} bytes that begin with {bytes(content[:8])!r}. Quarantine "
+                pass
+            else:
+                return
+        for number in range(first, end):
+            pixels[number] = self._one(contents[number], number)
+        self._is_even = False  # none was faulty: they differ, and so will the next
+
+    def _one(self, content: bytes, number: int) -> _Pixels:
+        with tf.device("CPU:0"):
+            try:
+                image = tf.io.decode_image(content, self._shape[-1], expand_animations=False)
+                if image.shape != self._shape:
+                    image = tf.image.resize(image, self._shape[:2], antialias=True)
+                    image = tf.clip_by_value(tf.round(image), 0.0, 255.0)
+            except tf.errors.InvalidArgumentError as error:
+                raise TableError(
+                    f"column {self._name}: expected JPEG, PNG or BMP images; row {number} of a "
+                    f"batch has {len(content)} bytes that begin with {content[:8]!r}. Quarantine "
                     "what can't be decoded before the features table is written"
-                )
-        return f"column {name}: images can't be decoded"
+                ) from error
+        return image.numpy()
 
 
-def _resized(image: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
-    resized = tf.image.resize(image, shape[:2], antialias=True)
-    return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
+class _Block:
+    """Decodes so many images of one shape in one call, in the thread that calls.
+
+    A session does that where a tf.function would not: its operations run in threads of
+    TensorFlow, of which there is one in all in training (``infra/environment.sh``).
+
+    Raises:
+        InvalidArgumentError: An image can't be decoded, or has another shape.
+    """
+
+    def __init__(self, num_images: int, shape: _Shape) -> None:
+        self.num_images = num_images
+        piece = max(1, _PIECE_BYTES // int(np.prod(shape)))
+        with tf.Graph().as_default() as graph:
+            contents = tf.compat.v1.placeholder(tf.string, (num_images,))
+            images = [
+                tf.ensure_shape(tf.io.decode_image(one, shape[-1], expand_animations=False), shape)
+                for one in tf.unstack(contents)
+            ]
+            pieces = [tf.stack(images[i : i + piece]) for i in range(0, num_images, piece)]
+        # negative: in the caller's thread, see config.proto
+        config = tf.compat.v1.ConfigProto(inter_op_parallelism_threads=-1, device_count={"GPU": 0})
+        self._session = tf.compat.v1.Session(graph=graph, config=config)
+        self._run = self._session.make_callable(pieces, [contents])
+
+    def __call__(self, contents: list[bytes], pixels: _Pixels) -> None:
+        """Write the pixels of ``contents`` to where they belong."""
+        first = 0
+        for piece in self._run(contents):
+            pixels[first : first + len(piece)] = piece
+            first += len(piece)
+
+    def close(self) -> None:
+        self._session.close()

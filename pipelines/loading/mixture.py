@@ -69,7 +69,7 @@ class Mixture:
             TableError: A table can't be read, or an epoch gave other rows than planned.
         """
         to_tensors = self.splits[0].to_tensors
-        return ahead(map(to_tensors, self._arrays(epoch, first_step)), PREFETCH)
+        return ahead(to_tensors(self._arrays(epoch, first_step)), PREFETCH)
 
     def close(self) -> None:
         """Stop reading."""

@@ -1,5 +1,8 @@
 """Lists and images: shapes, padding, decoding, and what is refused."""
 
+import threading
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import tensorflow as tf
 
 from pipelines.errors import TableError
 from pipelines.loading.columns import ImageColumn, InputColumns, ListColumn
-from pipelines.loading.dataset import Reading, Split, load_split
+from pipelines.loading.dataset import Reading, Split, ToTensors, load_split
 from pipelines.loading.images import ImageDecoder
 from pipelines.loading.manifest import read_manifest
 from pipelines.world import World
@@ -137,3 +140,74 @@ def test_a_list_of_another_type_is_refused_from_the_footer(tmp_path: Path) -> No
     wrong = table(3).set_column(2, "tokens", pa.array([[1], [2], [3]], pa.list_(pa.int64())))
     with pytest.raises(TableError, match=r"tokens expected list<item: int32>, got list<.*int64>"):
         split(tmp_path, wrong)
+
+
+def test_a_batch_is_decoded_in_blocks_side_by_side_in_threads_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names: set[str] = set()
+    meet = threading.Barrier(2, timeout=60)  # both threads must be in a block at once
+
+    def decode(content: bytes) -> Any:
+        name = threading.current_thread().name
+        if name not in names:
+            names.add(name)
+            meet.wait()
+        return np.full(IMAGE.shape, int(content) % 251, np.uint8)
+
+    monkeypatch.setattr(
+        tf.io,
+        "decode_image",
+        lambda content, *_, **__: tf.numpy_function(decode, [content], tf.uint8),
+    )
+    decoder = ImageDecoder(IMAGE, num_threads=2)
+    found = decoder(np.array([str(i).encode() for i in range(600)], object)).numpy()
+    decoder.close()
+    assert [block.num_images for block in decoder._blocks.values()] == [200]
+    assert found[:, 0, 0, 0].tolist() == [i % 251 for i in range(600)]
+    # in TensorFlow's own threads they would have other names, and there is but one of those
+    assert names == {"images_0", "images_1"}
+
+
+def test_images_of_many_sizes_come_in_their_places_batch_after_batch() -> None:
+    sizes = [(8, 10), (16, 20), (4, 5)]
+    even = [np.full((*sizes[i % 3], 3), i % 256, np.uint8) for i in range(299)]
+    encoded = np.array([*map(encode, even), b""], object)
+    decode = ImageDecoder(IMAGE)
+    for _ in range(2):
+        found = decode(encoded).numpy()
+        assert found.shape == (300, 8, 10, 3)
+        wanted = [*(i % 256 for i in range(299)), 0]
+        assert (found == np.array(wanted)[:, None, None, None]).all()
+    decode.close()
+
+
+@pytest.mark.parametrize(("columns", "taken"), [(COLUMNS, 2), (replace(COLUMNS, images=()), 1)])
+def test_while_a_batch_is_given_the_images_of_one_more_are_decoded(
+    columns: InputColumns, taken: int
+) -> None:
+    to_tensors, asked = ToTensors(columns), count()
+    arrays = {field.name: field.zeros(24) for field in columns.fields}
+    given = to_tensors(
+        (arrays, np.ones(24, np.float32)) for _ in zip(asked, range(3), strict=False)
+    )
+    next(given)
+    assert next(asked) == taken
+    to_tensors.close()
+
+
+def test_the_batches_before_a_faulty_image_are_given(tmp_path: Path) -> None:
+    images = [encode(pixels(i)) for i in range(72)]
+    images[62] = b"GIF8?"  # in the order of the table, 24 lanes of three rows, it is in the third
+    write_table(tmp_path, {"train": [table(72, changed={"image": images})]})
+    manifest = read_manifest(str(tmp_path), 0, COLUMNS)
+    loaded = load_split(manifest, "train", World(0, 1), Reading(24))
+    batches = loaded.batches(0)
+    for number in range(2):
+        inputs, _, _ = next(batches)
+        rows = inputs["numeric"].numpy()[:, 0].astype(int).tolist()
+        assert rows == list(range(number, 72, 3))
+        assert np.array_equal(inputs["image"], [pixels(row) for row in rows])
+    with pytest.raises(TableError, match=r"JPEG, PNG .* row 20 of a batch has 5 bytes"):
+        next(batches)
+    loaded.close()
