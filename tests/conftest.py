@@ -1,5 +1,6 @@
 """What all tests share. Started through infra/bin/test, which sets the environment."""
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from tests.s3_server import S3Server
+
+# a client of S3 would ask Amazon's metadata service beyond this machine
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 EXEMPT = {"uv.lock"}
 # in pieces, so that this file does not hold what it looks for
 FORBIDDEN = {
-    "a home folder": r"/(?:home|Users)/\w+|/ro" + r"ot\b",
+    "a home folder": r"/(?:home|Users)/\w+|(?<!<)/ro" + r"ot\b",
     "a working folder": r"(?<![\w.@}])/(?:work|workspace)/\w",
     "a package registry": "|".join(
         [
