@@ -86,6 +86,9 @@ class S3Server:
             scheme="http",
             region="us-east-1",
             allow_bucket_creation=True,
+            # pyarrow 14's copy_files waits for ever where uploads in the background need the
+            # threads that copy: eight files of several parts are enough
+            background_writes=False,
         )
 
 
