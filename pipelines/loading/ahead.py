@@ -2,30 +2,33 @@
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
 _POLL_S = 0.1
+# a hand-over wakes a thread, which takes as long as making a small batch
+_LOT_ITEMS, _LOT_S = 8, 0.001
 
 
 def ahead(items: Iterator[_T], depth: int) -> Iterator[_T]:
-    """Give ``items`` as they are, with up to ``depth`` of them made before they are asked for.
+    """Give ``items`` as they are, with up to ``depth`` lots of them made before they are asked for.
 
-    An error of ``items`` is raised where its item would have come. A consumer that stops early
-    ends the thread.
+    A lot is what was made in a millisecond, at least one item and at most eight. An error of
+    ``items`` is raised where its item would have come. A consumer that stops early ends the thread.
     """
     worker = _Worker(items, depth)
     worker.start()
     try:
-        while item := worker.take():
-            yield item[0]
+        while lot := worker.take():
+            yield from lot
     finally:
         worker.stop()
 
 
 class _Worker(threading.Thread, Generic[_T]):
-    """Puts each item into a queue as a list of one; an empty list is the end."""
+    """Puts items into a queue, lot by lot; an empty lot is the end."""
 
     def __init__(self, items: Iterator[_T], depth: int) -> None:
         super().__init__(name="ahead", daemon=True)
@@ -35,30 +38,36 @@ class _Worker(threading.Thread, Generic[_T]):
         self._is_over = threading.Event()
 
     def run(self) -> None:
+        lot: list[_T] = []
+        began = 0.0  # the first item goes by itself
         try:
             for item in self._items:
-                if not self._put([item]):
-                    return
+                lot.append(item)
+                if len(lot) == _LOT_ITEMS or time.perf_counter() - began > _LOT_S:
+                    if not self._put(lot):
+                        return
+                    lot, began = [], time.perf_counter()
         except BaseException as error:  # noqa: BLE001  raised in the consumer's thread
             self._error = error
-        self._put([])
+        if not lot or self._put(lot):
+            self._put([])
 
     def take(self) -> list[_T]:
-        """Give the next item; raise what making it raised."""
-        item = self._made.get()
-        if not item and self._error:
+        """Give the next lot; where there is none, raise what making it raised."""
+        lot = self._made.get()
+        if not lot and self._error:
             raise self._error
-        return item
+        return lot
 
     def stop(self) -> None:
         """End the thread; what it has made is dropped."""
         self._is_over.set()
         self.join()
 
-    def _put(self, item: list[_T]) -> bool:
+    def _put(self, lot: list[_T]) -> bool:
         while not self._is_over.is_set():
             try:
-                self._made.put(item, timeout=_POLL_S)
+                self._made.put(lot, timeout=_POLL_S)
             except queue.Full:
                 continue
             return True

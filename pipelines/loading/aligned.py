@@ -23,8 +23,17 @@ def aligned_empty(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     return memory[begin : begin + size].view(dtype).reshape(shape)
 
 
+def aligned_stack(count: int, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Give (count, *shape), each of the ``count`` arrays as ``aligned_empty`` would."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    if not size or np.dtype(dtype).hasobject:
+        return np.empty((count, *shape), dtype)
+    memory = aligned_empty((count, -(-size // _ALIGNMENT) * _ALIGNMENT), np.uint8)
+    return memory[:, :size].view(dtype).reshape(count, *shape)
+
+
 def to_tensor(array: NDArray[Any]) -> Any:
-    """Give numbers as a tensor: ``aligned_empty``'s own memory, to be left alone from then on.
+    """Give numbers as a tensor: aligned memory as it is, to be left alone from then on.
 
     Other arrays are copied.
     """

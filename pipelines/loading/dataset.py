@@ -1,7 +1,8 @@
 """A shard plan as whole batches of tensors with static shapes, or as a tf.data.Dataset of them.
 
-Memory is bounded by (2 x lanes of this rank + 4) row groups and three batches, four with images,
-whatever the table's size; or by what the caller allows, for rows that stay in memory.
+Memory is bounded by (2 x lanes of this rank + 4) row groups, and the batches made ahead (of a few
+milliseconds, and of 4 MiB laid at once), whatever the table's size; or by what the caller allows,
+for rows that stay in memory.
 
 ``batches`` has a thread of its own make the next batches. tf.data's from_generator does the same,
 and takes 3 ms of a processor for each batch (rows in memory: 0.5 against 0.9 million a second).

@@ -1,8 +1,9 @@
 """The batches of one epoch: of row groups in planned order, or of rows that stay in memory.
 
 A rank's part of each step is a slice of each of its lanes, laid end to end; where a lane is out of
-rows, slots stay empty: zeros, with weight zero. Numpy is called a few times for each batch, not for
-each lane's slice: rows come from the reader in the epoch's order, and lie together in memory.
+rows, slots stay empty: zeros, with weight zero. Rows come from the reader in the epoch's order, and
+the batches of several steps are laid at once: numpy is called a few times for each, not for each
+lane's slice.
 """
 
 from collections import deque
@@ -13,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.loading.aligned import aligned_empty
+from pipelines.loading.aligned import aligned_stack
 from pipelines.loading.columns import Field
 from pipelines.loading.decode import Rows
 from pipelines.loading.reader import RowGroupReader
@@ -22,6 +23,7 @@ from pipelines.world import World
 
 # an array (slots, ...) for each field, and the weight (slots,) float32
 Batch: TypeAlias = tuple[dict[str, NDArray[Any]], NDArray[np.float32]]
+_BLOCK_BYTES, _BLOCK_STEPS = 2**22, 32  # laid at once: what fits a processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,32 @@ class Share:
     def num_lanes(self) -> int:
         """Lanes of this rank."""
         return self.plan.lanes // self.world.size
+
+    @property
+    def slots(self) -> int:
+        """Slots of a batch."""
+        return self.plan.batch_size(self.world)
+
+    def blocks(self, steps: range) -> Iterator[range]:
+        """Cut ``steps`` into those that are laid at once.
+
+        A block takes of a lane no more rows than the largest row group has: with more, a lane would
+        hold more than two row groups.
+        """
+        step_bytes = self.slots * (4 + sum(item.row_bytes for item in self.fields))
+        most = min(
+            _BLOCK_STEPS, _BLOCK_BYTES // step_bytes, max(self.plan.rows) // self.plan.slice_size
+        )
+        for first in range(steps.start, steps.stop, max(most, 1)):
+            yield range(first, min(first + max(most, 1), steps.stop))
+
+    def empty(self, steps: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.float32]]:
+        """Give memory for the batches of ``steps``: (steps, slots, ...), not yet written."""
+        arrays = {
+            item.name: aligned_stack(steps, (self.slots, *item.shape), item.dtype)
+            for item in self.fields
+        }
+        return arrays, aligned_stack(steps, (self.slots,), np.float32)
 
     def read(self, row_groups: Sequence[int], epoch: int) -> Iterator[Rows]:
         """Give row groups, the rows of each in the order of ``epoch``."""
@@ -68,8 +96,8 @@ def stream(share: Share, epoch: int, steps: range) -> Iterator[Batch]:
     decoded = share.read(list(last), epoch)
     lanes = [_Lane() for _ in range(share.num_lanes)]
     position = 0
-    for step in steps:
-        while position < len(reads) and reads[position].step <= step:
+    for block in share.blocks(steps):
+        while position < len(reads) and reads[position].step < block.stop:
             read = reads[position]
             rows = kept.pop(read.row_group) if read.row_group in kept else next(decoded)
             if position < last[read.row_group]:
@@ -77,37 +105,50 @@ def stream(share: Share, epoch: int, steps: range) -> Iterator[Batch]:
             for stretch in read.stretches:
                 lanes[stretch.lane].append(_Piece(rows, stretch.begin, stretch.end))
             position += 1
-        yield _lay(lanes, plan.slice_size, share.fields)
+        yield from _lay(lanes, share, len(block))
     next(decoded, None)  # lets the reader count its row groups
 
 
-def _lay(lanes: Sequence[_Lane], size: int, fields: Sequence[Field]) -> Batch:
-    parts: dict[str, list[NDArray[Any]]] = {item.name: [] for item in fields}
-    slots = size * len(lanes)
-    weight = aligned_empty((slots,), np.float32)
+def _lay(lanes: Sequence[_Lane], share: Share, steps: int) -> Iterator[Batch]:
+    size = share.plan.slice_size
+    arrays, weight = share.empty(steps)
     weight.fill(1)
     for number, lane in enumerate(lanes):
-        empty = size
-        while lane and empty:
+        slots = slice(number * size, (number + 1) * size)
+        filled = 0
+        while lane and filled < steps * size:
             piece = lane[0]
-            end = min(piece.begin + empty, piece.end)
+            end = min(piece.begin + steps * size - filled, piece.end)
             for name, array in piece.rows.arrays.items():
-                parts[name].append(array[piece.begin : end])
-            empty -= end - piece.begin
+                _fill(arrays[name][:, slots], filled, array[piece.begin : end])
+            filled += end - piece.begin
             piece.begin = end
             if end == piece.end:
                 lane.popleft()
-        if empty:
-            weight[(number + 1) * size - empty : (number + 1) * size] = 0
-            for item in fields:
-                parts[item.name].append(item.zeros(empty))
-    arrays = {
-        item.name: np.concatenate(
-            parts[item.name], out=aligned_empty((slots, *item.shape), item.dtype)
-        )
-        for item in fields
-    }
-    return arrays, weight
+        if empty := steps * size - filled:
+            for item in share.fields:
+                _fill(arrays[item.name][:, slots], filled, item.zeros(empty))
+            _fill(weight[:, slots], filled, np.zeros(empty, np.float32))
+    return _apart(arrays, weight)
+
+
+def _fill(slots: NDArray[Any], filled: int, rows: NDArray[Any]) -> None:
+    """Write ``rows`` to a lane's slots (steps, slice size, ...), of which some are filled."""
+    size = slots.shape[1]
+    step, begin = divmod(filled, size)
+    if begin:
+        head = rows[: size - begin]
+        slots[step, begin : begin + len(head)] = head
+        rows, step = rows[len(head) :], step + 1
+    whole, rest = divmod(len(rows), size)
+    slots[step : step + whole] = rows[: whole * size].reshape(whole, *slots.shape[1:])
+    if rest:
+        slots[step + whole, :rest] = rows[whole * size :]
+
+
+def _apart(arrays: dict[str, NDArray[Any]], weight: NDArray[np.float32]) -> Iterator[Batch]:
+    for step in range(len(weight)):
+        yield {name: array[step] for name, array in arrays.items()}, weight[step]
 
 
 class Resident:
@@ -137,19 +178,19 @@ class Resident:
     def batches(self, epoch: int, steps: range) -> Iterator[Batch]:
         """Give the batches of ``steps``."""
         order = self._order(epoch)
-        for step in steps:
-            chosen = order[:, step].ravel()
-            weight = aligned_empty(chosen.shape, np.float32)
+        for block in self._share.blocks(steps):
+            chosen = order[:, block.start : block.stop].swapaxes(0, 1).reshape(len(block), -1)
+            arrays, weight = self._share.empty(len(block))
             np.greater_equal(chosen, 0, out=weight)
-            empty = np.flatnonzero(weight == 0)
-            arrays: dict[str, NDArray[Any]] = {}
+            empty = chosen < 0
+            num_empty = int(empty.sum())
             for item in self._share.fields:
-                taken = aligned_empty((len(chosen), *item.shape), item.dtype)
+                taken = arrays[item.name]
                 # clip: the places are known to be right, and "raise" would buffer the output
                 self._rows.arrays[item.name].take(chosen, axis=0, out=taken, mode="clip")
-                taken[empty] = item.zeros(len(empty))
-                arrays[item.name] = taken
-            yield arrays, weight
+                if num_empty:
+                    taken[empty] = item.zeros(num_empty)
+            yield from _apart(arrays, weight)
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         """Give the place of each slot's row, (lanes, steps, slots of a lane); -1 where empty."""

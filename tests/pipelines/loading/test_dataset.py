@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from pipelines.errors import ParameterError, TableError
-from pipelines.loading.aligned import aligned_empty, to_tensor
+from pipelines.loading.aligned import aligned_empty, aligned_stack, to_tensor
 from pipelines.loading.dataset import Reading, Split, load_split
 from pipelines.loading.manifest import read_manifest
 from pipelines.world import World
@@ -204,3 +204,15 @@ def test_tensors_take_aligned_memory_over_and_copy_other() -> None:
     assert shared.numpy()[0, 0] == 5
     assert copied.numpy()[0] == 1
     assert to_tensor(aligned_empty((0, 3), np.float32)).shape == (0, 3)
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (16,), (5, 0)])
+def test_each_array_of_a_stack_lies_where_a_tensor_can_take_it_over(shape: tuple[int, ...]) -> None:
+    stack = aligned_stack(3, shape, np.int32)
+    assert (stack.shape, stack.dtype) == ((3, *shape), np.int32)
+    stack[...] = np.arange(3).reshape(3, *(1 for _ in shape))
+    for number, array in enumerate(stack):
+        if array.size:
+            assert array.flags.c_contiguous
+            assert array.__array_interface__["data"][0] % 64 == 0
+            assert np.all(array == number)
