@@ -1,16 +1,21 @@
 """Measure the all-reduce between ranks of this machine against a bare socket between them.
 
-Usage: python -m tests.benchmarks.allreduce [--np 2] [--output build/benchmarks]
+Usage: python -m tests.benchmarks.allreduce [--np 2,4] [--output build/benchmarks]
 
-Both are measured in the same two (or more) processes, in turns. In a ring all-reduce of B bytes
-over N ranks each rank sends and receives 2 (N - 1) / N B bytes at the same time (Patarasuk and
-Yuan, 2009); the socket carries as many bytes both ways between a rank and its neighbours.
+Both are measured in the same processes, in turns; a round takes as long as its slowest rank. In a
+ring all-reduce of B bytes over N ranks each rank sends and receives 2 (N - 1) / N B bytes at the
+same time (Patarasuk and Yuan, 2009); the socket carries as many bytes both ways between a rank and
+its neighbours. Many small tensors are sent fused into one buffer, as a training does, each by
+itself (HOROVOD_FUSION_THRESHOLD=0), and each after the other's result.
+
+Another launcher can start the ranks: ``mpirun -np 2 python -m tests.benchmarks.allreduce --rank``
+prints the rows as JSON.
 """
 
 import argparse
 import json
+import os
 import socket
-import statistics
 import sys
 import threading
 import time
@@ -20,54 +25,78 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.state import write_json
 from pipelines.training.launcher import is_rank, launch
 from tests.benchmarks.machine import describe_machine
 
 _SIZES = (4 * 2**10, 64 * 2**10, 2**20, 4 * 2**20, 16 * 2**20, 64 * 2**20, 128 * 2**20)
-_BYTES_PER_SIZE = 2**28
-_FEWEST, _MOST = 7, 300
+_BYTES_PER_SIZE = 2**29
+_FEWEST, _MOST, _WARM_UP = 11, 500, 5
 _PARTS, _PART_BYTES = 64, 64 * 2**10
+_GROUP = f"{_PARTS} x {_PART_BYTES // 2**10} KiB"
+_UNFUSED = "HOROVOD_FUSION_THRESHOLD"
+# what a kernel takes without a reader on the other side
+_FITS_BYTES = 64 * 2**10
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table: medians over ``rounds``, seconds."""
+    """One line of the table: quartiles over ``rounds``, seconds."""
 
     what: str
     num_bytes: int
     rounds: int
-    allreduce_s: float
-    socket_s: float
+    allreduce_s: tuple[float, float, float]
+    socket_s: tuple[float, float, float]
 
 
 def main() -> None:
-    """Launch the ranks, print a Markdown table and write ``allreduce.json``."""
+    """Launch the ranks, print Markdown tables and write ``allreduce.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--np", type=int, default=2, help="ranks")
+    parser.add_argument("--np", default="2,4", help="numbers of ranks, comma-separated")
     parser.add_argument("--output", default="build/benchmarks", help="folder of allreduce.json")
+    parser.add_argument("--rank", action="store_true", help="play a rank of another launcher")
     said = parser.parse_args()
-    printed = launch([sys.executable, "-m", "tests.benchmarks.allreduce"], said.np)
-    rows: list[dict[str, Any]] = json.loads(printed.splitlines()[-1])
-    machine = {"machine": describe_machine(), "ranks": said.np}
-    write_json(Path(said.output).absolute() / "allreduce.json", {**machine, "results": rows})
-    print(_table(rows, said.np))
+    if said.rank or is_rank():
+        _measure()
+        return
+    results: dict[str, list[dict[str, Any]]] = {}
+    program = [sys.executable, "-m", "tests.benchmarks.allreduce"]
+    for ranks in (int(text) for text in said.np.split(",")):
+        rows = json.loads(launch(program, ranks).splitlines()[-1])
+        os.environ[_UNFUSED] = "0"
+        rows += json.loads(launch(program, ranks).splitlines()[-1])
+        del os.environ[_UNFUSED]
+        results[str(ranks)] = rows
+        print(_table(rows, ranks), end="\n\n", flush=True)
+    write_json(
+        Path(said.output).absolute() / "allreduce.json",
+        {"machine": describe_machine(), "rows_of_ranks": results},
+    )
 
 
 def _table(rows: list[dict[str, Any]], ranks: int) -> str:
     share = 2 * (ranks - 1) / ranks
     lines = [
-        f"| {ranks} ranks | all-reduce | sent by a rank | bare socket, as many bytes | share |",
+        f"| {ranks} ranks | all-reduce (quartiles) | sent by a rank "
+        "| bare socket, as many bytes (quartiles) | share |",
         "|---|--:|--:|--:|--:|",
     ]
     for row in rows:
-        speed = share * row["num_bytes"] / row["allreduce_s"] / 1e9
+        median_s, socket_s = row["allreduce_s"][1], row["socket_s"][1]
         lines.append(
-            f"| {row['what']} | {1000 * row['allreduce_s']:.2f} ms | {speed:.2f} GB/s "
-            f"| {1000 * row['socket_s']:.2f} ms | {row['socket_s'] / row['allreduce_s']:.2f} |"
+            f"| {row['what']} | {_quartiles(row['allreduce_s'])} "
+            f"| {share * row['num_bytes'] / median_s / 1e9:.2f} GB/s "
+            f"| {_quartiles(row['socket_s'])} | {socket_s / median_s:.2f} |"
         )
     return "\n".join(lines)
+
+
+def _quartiles(seconds: list[float]) -> str:
+    low, median, high = (f"{1000 * value:.2f}" for value in seconds)
+    return f"{median} ms ({low} to {high})"
 
 
 def _measure() -> None:
@@ -85,43 +114,47 @@ def _measure() -> None:
     def compare(what: str, num_bytes: int, reduce: Callable[[], Any]) -> None:
         rounds = min(max(_BYTES_PER_SIZE // num_bytes, _FEWEST), _MOST)
         wire = 2 * (world.size - 1) * num_bytes // world.size
-        reduced, exchanged = [], []
-        for _ in range(rounds + 2):
-            reduced.append(_timed(reduce))
-            exchanged.append(_timed(lambda: ring.exchange(wire)))
-        both = [statistics.median(values[2:]) for values in (reduced, exchanged)]
-        slowest = distributed.gather_rows(np.array([int(1e9 * s) for s in both]), "slowest")
-        rows.append(Row(what, num_bytes, rounds, *(float(s) / 1e9 for s in slowest.max(axis=0))))
+        nanoseconds: list[int] = []
+        for _ in range(_WARM_UP + rounds):
+            nanoseconds += [_timed(reduce), _timed(lambda: ring.exchange(wire))]
+        of_ranks = distributed.gather_rows(np.array(nanoseconds), "nanoseconds")
+        slowest = of_ranks.max(axis=0).reshape(-1, 2)[_WARM_UP:]
+        rows.append(Row(what, num_bytes, rounds, *_quartiles_of(slowest)))
 
-    for size in _SIZES:
-        tensor = tf.ones(size // 4, tf.float32)
-        name = f"{size // 2**10} KiB" if size < 2**20 else f"{size // 2**20} MiB"
-        compare(name, size, lambda t=tensor: hvd.allreduce(t, name="one", op=hvd.Sum).numpy())
     parts = [tf.ones(_PART_BYTES // 4, tf.float32) for _ in range(_PARTS)]
-    whole, words = _PARTS * _PART_BYTES, f"{_PARTS} x {_PART_BYTES // 2**10} KiB"
-    compare(
-        f"{words}, in one group",
-        whole,
-        # the call is what is timed
-        lambda: hvd.grouped_allreduce(parts, name="group", op=hvd.Sum)[-1].numpy(),  # noqa: PLW0108
-    )
-    compare(
-        f"{words}, one by one",
-        whole,
-        lambda: [
-            hvd.allreduce(part, name=f"part/{number}", op=hvd.Sum).numpy()
-            for number, part in enumerate(parts)
-        ],
-    )
+
+    def group() -> None:
+        hvd.grouped_allreduce(parts, name="group", op=hvd.Sum)
+
+    def one_by_one() -> None:
+        for number, part in enumerate(parts):
+            hvd.allreduce(part, name=f"part/{number}", op=hvd.Sum)
+
+    if os.environ.get(_UNFUSED) == "0":
+        compare(f"{_GROUP}, in one group, not fused", _PARTS * _PART_BYTES, group)
+    else:
+        for size in _SIZES:
+            tensor = tf.ones(size // 4, tf.float32)
+            name = f"{size // 2**10} KiB" if size < 2**20 else f"{size // 2**20} MiB"
+            compare(name, size, lambda t=tensor: hvd.allreduce(t, name="one", op=hvd.Sum))
+        compare(f"{_GROUP}, in one group, fused", _PARTS * _PART_BYTES, group)
+        compare(f"{_GROUP}, one by one", _PARTS * _PART_BYTES, one_by_one)
     if world.is_root:
         print(json.dumps([asdict(row) for row in rows]))
     distributed.stop()
 
 
-def _timed(run: Callable[[], Any]) -> float:
-    started = time.perf_counter()
+def _quartiles_of(nanoseconds: NDArray[np.int64]) -> list[tuple[float, float, float]]:
+    """Give the quartiles of each column, seconds."""
+    low, median, high = np.quantile(nanoseconds / 1e9, [0.25, 0.5, 0.75], axis=0).tolist()
+    return list(zip(low, median, high, strict=True))
+
+
+def _timed(run: Callable[[], Any]) -> int:
+    # eager operations return when their result is there
+    started = time.perf_counter_ns()
     run()
-    return time.perf_counter() - started
+    return time.perf_counter_ns() - started
 
 
 class _Ring:
@@ -132,22 +165,27 @@ class _Ring:
             ports = gather(np.array([server.getsockname()[1]]), "ports")[:, 0]
             self._next = socket.create_connection(("127.0.0.1", int(ports[(rank + 1) % size])))
             self._previous, _ = server.accept()
-        self._out = bytes(2 * max(_SIZES))
-        self._in = bytearray(2 * max(_SIZES))
+        self._next.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # written once, so that it is memory that is sent and not the kernel's one page of zeros
+        self._out = memoryview(np.ones(2 * max(_SIZES), np.uint8))
+        self._in = memoryview(np.ones(2 * max(_SIZES), np.uint8))
 
     def exchange(self, num_bytes: int) -> None:
         """Send so many bytes to the next rank while as many come from the one before."""
-        view = memoryview(self._out)[:num_bytes]
-        sender = threading.Thread(target=self._next.sendall, args=(view,))
+        if num_bytes <= _FITS_BYTES:
+            self._next.sendall(self._out[:num_bytes])
+            self._receive(num_bytes)
+            return
+        sender = threading.Thread(target=self._next.sendall, args=(self._out[:num_bytes],))
         sender.start()
-        got, into = 0, memoryview(self._in)
-        while got < num_bytes:
-            got += self._previous.recv_into(into[got:num_bytes])
+        self._receive(num_bytes)
         sender.join()
+
+    def _receive(self, num_bytes: int) -> None:
+        got = 0
+        while got < num_bytes:
+            got += self._previous.recv_into(self._in[got:num_bytes])
 
 
 if __name__ == "__main__":
-    if is_rank():
-        _measure()
-    else:
-        main()
+    main()

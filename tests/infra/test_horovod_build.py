@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PATCHES = sorted(path.name for path in (ROOT / "infra" / "horovod").glob("*.patch"))
 
 
 @pytest.fixture
@@ -58,18 +59,20 @@ def test_sources_of_the_right_version_are_taken(horovod: Path, tmp_path: Path) -
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_patch_that_does_not_name_its_version_is_refused(horovod: Path) -> None:
-    patch = horovod / "keras3-tf221.patch"
+@pytest.mark.parametrize("name", PATCHES)
+def test_a_patch_that_does_not_name_its_version_is_refused(horovod: Path, name: str) -> None:
+    patch = horovod / name
     patch.write_text(patch.read_text().replace("Horovod: 0.28.1\n", ""))
     done = in_build_script(horovod, "main")
     assert done.returncode == 1
-    assert "does not say which version it is for" in done.stderr
+    assert f"{name} does not say which version it is for" in done.stderr
 
 
-def test_a_changed_patch_gives_another_wheel(horovod: Path) -> None:
+@pytest.mark.parametrize("name", PATCHES)
+def test_a_changed_patch_gives_another_wheel(horovod: Path, name: str) -> None:
     key = f'venv="{ROOT}/build/venv"; wheel_key'
     before = in_build_script(horovod, key)
-    patch = horovod / "keras3-tf221.patch"
+    patch = horovod / name
     patch.write_text(patch.read_text() + "\n")
     after = in_build_script(horovod, key)
     assert (before.returncode, after.returncode) == (0, 0)
