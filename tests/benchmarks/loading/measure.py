@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.state import read_json
+
 _REPOSITORY = Path(__file__).parents[3]
 _LONG_S = 60.0
 
@@ -104,16 +106,16 @@ def measure(benchmark: Benchmark, table: Path, peers: str, rounds: int) -> list[
             minute is timed twice.
 
     Raises:
-        SystemExit: The limit itself gave other images, so that nothing can be held against it.
+        SystemExit: The limit itself gave other rows or images: nothing can be held against it.
     """
     names = benchmark.ways(peers)
     workers = {name: Worker(benchmark, name, table, peers) for name in names}
     checks = {name: worker.ask("check") for name, worker in workers.items()}
-    if not _is_same(checks[benchmark.limit], checks[benchmark.limit]):
-        remarks = checks[benchmark.limit]["remarks"]
+    limit, rows = checks[benchmark.limit], read_json(table)["rows"]
+    if limit["rows"] != rows or not _is_same(limit, limit):
         raise SystemExit(
-            f"{benchmark.limit}: expected Pillow's pixels of each image; got {remarks}; remove "
-            f"{table.parent}, so that it is made anew"
+            f"{benchmark.limit}: expected each of {rows:,} rows, images with Pillow's pixels; got "
+            f"{limit}; remove {table.parent}, so that it is made anew"
         )
     counts: dict[str, dict[str, Any]] = {}
     for name in benchmark.counted:
@@ -135,7 +137,7 @@ def measure(benchmark: Benchmark, table: Path, peers: str, rounds: int) -> list[
             "seconds": statistics.median(one["seconds"] for one in epochs[1:]),
             "cpu_s": statistics.median(one["cpu_s"] for one in epochs[1:]),
             "all_seconds": [one["seconds"] for one in epochs],
-            "same": _is_same(checks[name], checks[benchmark.limit]),
+            "same": _is_same(checks[name], limit),
             "remarks": checks[name]["remarks"],
             "counts": counts.get(name),
         }
