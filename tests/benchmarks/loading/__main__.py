@@ -1,145 +1,108 @@
 """Measure ways to bring a table into a training, peers among them, in turns.
 
-Usage: python -m tests.benchmarks.loading --features PATH@vN --state STATE.json [--rows 5000000]
+Usage: python -m tests.benchmarks.loading tabular --features PATH@vN --state STATE.json [--rows N]
+       python -m tests.benchmarks.loading images --images FOLDER [--small N] [--large N]
 
 Before any speed counts, each way must deliver the same rows: their number and the sum of their
-hashes, which no order changes, are compared. Each way runs in a process of its own.
+hashes, which no order changes, are compared, and images held against Pillow's pixels. Both kinds
+write their part of ``loading.json`` and draw ``loading.svg`` anew.
 """
 
 import argparse
-import json
-import os
-import statistics
-import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines.state import write_json
-from tests.benchmarks.loading.table import make_table
+from pipelines.state import read_json, write_json
+from tests.benchmarks.loading.images.data import KINDS, make_images
+from tests.benchmarks.loading.measure import Benchmark, measure
+from tests.benchmarks.loading.plot import draw
+from tests.benchmarks.loading.report import render
+from tests.benchmarks.loading.tabular.data import make_table
 from tests.benchmarks.machine import describe_machine
 
-_REPOSITORY = Path(__file__).parents[3]
-_OURS = (
-    "pyarrow alone",
-    "Gristmill",
-    "Gristmill, rows in memory",
-    "tf.data over TFRecord",
-    "Petastorm as in its README",
-)
+_OTHERS = ("tf.data over TFRecord", "Petastorm as in its README")
 _PEERS = (
     "torch DataLoader over Parquet",
     "Hugging Face datasets",
     "MosaicML Streaming",
     "LitData",
 )
-_LIMIT = _OURS[0]
-_LONG_S = 60.0
-
-
-class Worker:
-    """A way to load in its own process."""
-
-    def __init__(self, name: str, table: Path, peers: str) -> None:
-        if name in _OURS:
-            program = [sys.executable, "-m", "tests.benchmarks.loading.ours"]
-        else:
-            program = [peers, str(Path(__file__).with_name("peers.py"))]
-        self.name = name
-        self._process = subprocess.Popen(
-            [*program, name, str(table)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=_REPOSITORY,
-            env={**os.environ, "PYTHONPATH": str(_REPOSITORY), "CUDA_VISIBLE_DEVICES": ""},
-        )
-
-    def ask(self, what: str) -> dict[str, Any]:
-        """Say ``check`` or ``epoch``, and give the answer."""
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:
-            raise SystemExit(f"{self.name}: expected pipes to the process; got none")
-        stdin.write(what + "\n")
-        stdin.flush()
-        if not (line := stdout.readline()):
-            raise SystemExit(f"{self.name}: the process ended with {self._process.wait()}")
-        return json.loads(line)
-
-    def close(self) -> None:
-        """End the process."""
-        if self._process.stdin:
-            self._process.stdin.close()
-        self._process.wait()
+_ROWS = ("pyarrow alone", "Gristmill", "Gristmill, rows in memory")
+_TABULAR = Benchmark("tabular", ours=(*_ROWS, *_OTHERS), peers=_PEERS, counted=_ROWS)
+_DECODED = ("decoding alone", "Gristmill", *_OTHERS)
+_IMAGES = Benchmark(
+    "images",
+    ours=_DECODED,
+    peers=_PEERS,
+    counted=_DECODED,
+    need_peers=_OTHERS[1:],
+    unit="images",
+)
 
 
 def main() -> None:
-    """Check and time each way; print a Markdown table and write ``loading.json``."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--features", required=True, help="features table, path@vN")
-    parser.add_argument("--state", required=True, help="its features state, JSON")
-    parser.add_argument("--rows", type=int, default=5_000_000, help="rows of the enlarged table")
-    parser.add_argument(
-        "--rounds", type=int, default=6, help="epochs of each; the first is dropped"
-    )
-    parser.add_argument("--peers", default="", help="python of the peers' environment, if any")
-    parser.add_argument("--output", default="build/benchmarks", help="folder of loading.json")
-    said = parser.parse_args()
+    """Check, count and time each way; print Markdown tables; exit 1 if rows differ."""
+    said = _parse()
     output = Path(said.output).absolute()
-    table = make_table(output / f"loading-{said.rows}", said.features, said.state, said.rows)
-    names = (*_OURS, *(_PEERS if said.peers else ()))
-    results = measure(names, Path(table.folder) / "table.json", said.peers, said.rounds)
-    for result in results:
-        result |= {"rows": table.rows, "columns": len(table.numeric) + len(table.integers)}
-    write_json(output / "loading.json", {"machine": describe_machine(), "results": results})
-    print(render(results))
-    raise SystemExit(not all(result["same_rows"] for result in results))
+    are_same = True
+    for name, table, benchmark, facts in _tables(said, output):
+        results = measure(benchmark, table, said.peers, said.rounds)
+        part = facts | {"limit": benchmark.limit, "unit": benchmark.unit, "results": results}
+        path = output / "loading.json"
+        known: dict[str, Any] = read_json(path) if path.exists() else {}
+        write_json(path, known | {name: part | {"machine": describe_machine()}})
+        draw(read_json(path), output / "loading.svg")
+        print(f"\n{name}: {facts}\n\n{render(part)}", flush=True)
+        are_same &= all(result["same"] for result in results)
+    raise SystemExit(not are_same)
 
 
-def measure(names: tuple[str, ...], table: Path, peers: str, rounds: int) -> list[dict[str, Any]]:
-    """Check each way, then time them in turns."""
-    workers = {name: Worker(name, table, peers) for name in names}
-    sums: dict[str, Any] = {}
-    for name, worker in workers.items():
-        sums[name] = worker.ask("check")
-        print(f"checked: {name}: {sums[name]['rows']:,} rows", file=sys.stderr, flush=True)
-    taken: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    for number in range(rounds):
-        for name, worker in workers.items():
-            if number > 1 and taken[name][-1]["seconds"] > _LONG_S:
-                continue  # it is far behind: one epoch that counts is enough
-            taken[name].append(worker.ask("epoch"))
-            print(f"round {number + 1}: {name}: {taken[name][-1]}", file=sys.stderr, flush=True)
-    for worker in workers.values():
-        worker.close()
-    return [
-        {
-            "way": name,
-            "seconds": statistics.median(one["seconds"] for one in epochs[1:]),
-            "cpu_s": statistics.median(one["cpu_s"] for one in epochs[1:]),
-            "all_seconds": [one["seconds"] for one in epochs],
-            "same_rows": sums[name] == sums[_LIMIT],
-        }
-        for name, epochs in taken.items()
-    ]
-
-
-def render(results: list[dict[str, Any]]) -> str:
-    """Give the results as a Markdown table."""
-    limit = next(result["seconds"] for result in results if result["way"] == _LIMIT)
-    lines = [
-        "| way | rows/s | of the limit | processor s | spread | the same rows |",
-        "|---|--:|--:|--:|--:|---|",
-    ]
-    for result in sorted(results, key=lambda result: result["seconds"]):
-        seconds, all_seconds = result["seconds"], result["all_seconds"][1:]
-        spread = (max(all_seconds) - min(all_seconds)) / seconds
-        same = "yes" if result["same_rows"] else "NO"
-        lines.append(
-            f"| {result['way']} | {result['rows'] / seconds:,.0f} | {limit / seconds:.2f} "
-            f"| {result['cpu_s']:.2f} | {spread:.0%} | {same} |"
+def _parse() -> argparse.Namespace:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--rounds", type=int, default=6, help="epochs; the first is dropped")
+    shared.add_argument("--peers", default="", help="python of the peers' environment, if any")
+    shared.add_argument("--output", default="build/benchmarks", help="tables and loading.json")
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.loading")
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    tabular = kinds.add_parser("tabular", parents=[shared], help="numbers and codes")
+    tabular.add_argument("--features", required=True, help="features table, path@vN")
+    tabular.add_argument("--state", required=True, help="its features state, JSON")
+    tabular.add_argument("--rows", type=int, default=5_000_000, help="rows of the enlarged table")
+    images = kinds.add_parser("images", parents=[shared], help="JPEGs, small and larger")
+    images.add_argument("--images", required=True, help="folder of JPEGs, or of tar archives")
+    images.add_argument("--small", type=int, default=60_000, help="images of 32 x 32, or 0")
+    images.add_argument("--large", type=int, default=5_000, help="images of 500 x 375, or 0")
+    said = parser.parse_args()
+    if said.rounds < 2:
+        parser.error(
+            f"expected --rounds of at least 2, since the first is dropped; got {said.rounds}"
         )
-    return "\n".join(lines)
+    return said
+
+
+def _tables(
+    said: argparse.Namespace, output: Path
+) -> Iterator[tuple[str, Path, Benchmark, dict[str, Any]]]:
+    """Make the tables one after the other; give name, description, ways and facts of each."""
+    if said.kind == "tabular":
+        folder = output / f"loading-{said.rows}"
+        table = make_table(folder, said.features, said.state, said.rows)
+        columns = len(table.numeric) + len(table.integers)
+        facts = {"rows": table.rows, "columns": columns, "row_bytes": 4 * columns}
+        yield "tabular", folder / "table.json", _TABULAR, facts
+        return
+    for name, rows in (("small images", said.small), ("large images", said.large)):
+        if rows:
+            folder = output / f"loading-{name.replace(' ', '-')}-{rows}"
+            print(f"making {rows:,} {name}", file=sys.stderr, flush=True)
+            images = make_images(folder, KINDS[name], Path(said.images), rows)
+            size = {"height": images.height, "width": images.width}
+            jpeg_bytes = round(images.jpeg_bytes / rows)
+            row_bytes = images.height * images.width * 3
+            facts = {"rows": rows, "row_bytes": row_bytes, "jpeg_bytes": jpeg_bytes} | size
+            yield name, folder / "table.json", _IMAGES, facts
 
 
 if __name__ == "__main__":

@@ -163,7 +163,7 @@ def test_a_batch_is_decoded_in_blocks_side_by_side_in_threads_of_ours(
     decoder = ImageDecoder(IMAGE, num_threads=2)
     found = decoder(np.array([str(i).encode() for i in range(600)], object)).numpy()
     decoder.close()
-    assert [block.num_images for block in decoder._blocks.values()] == [200]
+    assert [block.num_images for block in decoder._blocks.values()] == [60]
     assert found[:, 0, 0, 0].tolist() == [i % 251 for i in range(600)]
     # in TensorFlow's own threads they would have other names, and there is but one of those
     assert names == {"images_0", "images_1"}

@@ -1,11 +1,12 @@
 """The ways to load that need an environment of their own (infra/peers), each as its documents say.
 
-Usage: PYTHON_OF_THE_PEERS tests/benchmarks/loading/peers.py WAY TABLE.json
+Usage: PYTHON -m loading.tabular.peers WAY TABLE.json, with tests/benchmarks as PYTHONPATH
 
-Runs as a plain script: neither the project nor its libraries are in that environment.
+Neither the project nor its libraries are in that environment.
 """
 
 import json
+import multiprocessing
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,11 +18,8 @@ import pyarrow.parquet as pq
 import streaming
 import torch
 from datasets import load_dataset
+from loading.worker import Way, serve
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from worker import Way, serve
 
 BATCH = 1536
 _WORKERS = 2
@@ -92,6 +90,8 @@ def lightning(table: Table) -> Way:
             chunk_bytes="64MB",
             num_workers=1,
         )
+        # optimize leaves it at spawn, with which each epoch's workers take seconds to start
+        multiprocessing.set_start_method("fork", force=True)
     rows = litdata.StreamingDataset(str(folder), shuffle=True)
     loader = litdata.StreamingDataLoader(rows, batch_size=BATCH, num_workers=_WORKERS)
     return Way(lambda: iter(loader), _numpy)
@@ -137,4 +137,5 @@ WAYS: dict[str, Callable[[Table], Way]] = {
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    serve(lambda: WAYS[sys.argv[1]](json.loads(Path(sys.argv[2]).read_text())))
+    described = json.loads(Path(sys.argv[2]).read_text())
+    serve(lambda: WAYS[sys.argv[1]](described), described["folder"])

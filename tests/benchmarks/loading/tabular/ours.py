@@ -1,6 +1,6 @@
 """The ways to load that run in the project's own environment, on one table.
 
-Usage: python -m tests.benchmarks.loading.ours WAY TABLE.json
+Usage: python -m tests.benchmarks.loading.tabular.ours WAY TABLE.json
 """
 
 import sys
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from tests.benchmarks.loading.table import Table, read_table
+from tests.benchmarks.loading.tabular.data import Table, read_table
 from tests.benchmarks.loading.worker import Way, serve
 
 BATCH = 1536
@@ -117,4 +117,5 @@ WAYS: dict[str, Callable[[Table], Way]] = {
 }
 
 if __name__ == "__main__":
-    serve(lambda: WAYS[sys.argv[1]](read_table(Path(sys.argv[2]))))
+    described = read_table(Path(sys.argv[2]))
+    serve(lambda: WAYS[sys.argv[1]](described), described.folder)

@@ -1,6 +1,5 @@
 """The table that all ways read: real features of flights, enlarged, some 30 columns."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from pipelines.loading.columns import InputColumns
 from pipelines.loading.manifest import read_manifest
 from pipelines.state import read_features, read_json, write_json
 from pipelines.tables.version import parse_version
+from tests.benchmarks.loading.delta import write_delta
 
 _NUMERIC, _CATEGORICAL = 22, 7
 _FILE_ROWS, _GROUP_ROWS = 524_288, 65_536
@@ -59,23 +59,14 @@ def make_table(folder: Path, features: str, state: str, rows: int) -> Table:
     files = dict.fromkeys(group.file for group in manifest.row_groups("train"))
     whole = pa.concat_tables([pq.ParquetFile(file).read(columns=names) for file in files])
     random = np.random.default_rng(1)
-    adds: list[Any] = []
-    for number, first in enumerate(range(0, rows, _FILE_ROWS)):
-        chosen = random.integers(0, whole.num_rows, min(_FILE_ROWS, rows - first))
-        path = f"split=train/part-{number:05d}.parquet"
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(whole.take(pa.array(chosen)), folder / path, row_group_size=_GROUP_ROWS)
-        size = (folder / path).stat().st_size
-        added = {"path": path, "partitionValues": {"split": "train"}, "size": size}
-        adds.append({"add": added})
-    log = folder / "_delta_log" / f"{0:020d}.json"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    metadata = {"metaData": {"partitionColumns": ["split"], "configuration": {}}}
-    protocol = {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}
-    log.write_text("\n".join(json.dumps(action) for action in [protocol, metadata, *adds]))
+    parts = (
+        whole.take(pa.array(random.integers(0, whole.num_rows, min(_FILE_ROWS, rows - first))))
+        for first in range(0, rows, _FILE_ROWS)
+    )
+    written = write_delta(folder, parts, _GROUP_ROWS)
     table = Table(
         str(folder),
-        tuple(str(folder / add["add"]["path"]) for add in adds),
+        written,
         rows,
         columns.numeric,
         (*columns.categorical, columns.label),
