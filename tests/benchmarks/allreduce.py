@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,7 @@ def main() -> None:
 def _table(rows: list[dict[str, Any]], ranks: int) -> str:
     share = 2 * (ranks - 1) / ranks
     lines = [
-        f"| {ranks} ranks | all-reduce (quartiles) | sent by a rank "
-        "| bare socket, as many bytes (quartiles) | share |",
+        f"| {ranks} ranks | all-reduce (quartiles) | a rank sends | bare socket (quartiles) | share |",
         "|---|--:|--:|--:|--:|",
     ]
     for row in rows:
@@ -101,26 +101,31 @@ def _quartiles(seconds: list[float]) -> str:
 
 def _measure() -> None:
     """Play one rank; the root prints the rows as one JSON line."""
-    import horovod.tensorflow  # noqa: PLC0415  the launcher must start at once
-    import tensorflow as tf  # noqa: PLC0415
+    from pipelines.training import distributed  # noqa: PLC0415  the launcher must start at once
 
-    from pipelines.training import distributed  # noqa: PLC0415
-
-    hvd: Any = horovod.tensorflow
     world = distributed.start()
     ring = _Ring(world.rank, world.size, distributed.gather_rows)
     rows: list[Row] = []
-
-    def compare(what: str, num_bytes: int, reduce: Callable[[], Any]) -> None:
+    for what, num_bytes, reduce in _reductions(is_fused=os.environ.get(_UNFUSED) != "0"):
         rounds = min(max(_BYTES_PER_SIZE // num_bytes, _FEWEST), _MOST)
         wire = 2 * (world.size - 1) * num_bytes // world.size
         nanoseconds: list[int] = []
         for _ in range(_WARM_UP + rounds):
-            nanoseconds += [_timed(reduce), _timed(lambda: ring.exchange(wire))]
+            nanoseconds += [_timed(reduce), _timed(partial(ring.exchange, wire))]
         of_ranks = distributed.gather_rows(np.array(nanoseconds), "nanoseconds")
         slowest = of_ranks.max(axis=0).reshape(-1, 2)[_WARM_UP:]
         rows.append(Row(what, num_bytes, rounds, *_quartiles_of(slowest)))
+    if world.is_root:
+        print(json.dumps([asdict(row) for row in rows]))
+    distributed.stop()
 
+
+def _reductions(*, is_fused: bool) -> list[tuple[str, int, Callable[[], Any]]]:
+    """Give what is measured: its name, the bytes of a rank, and the call."""
+    import horovod.tensorflow  # noqa: PLC0415
+    import tensorflow as tf  # noqa: PLC0415
+
+    hvd: Any = horovod.tensorflow
     parts = [tf.ones(_PART_BYTES // 4, tf.float32) for _ in range(_PARTS)]
 
     def group() -> None:
@@ -130,18 +135,19 @@ def _measure() -> None:
         for number, part in enumerate(parts):
             hvd.allreduce(part, name=f"part/{number}", op=hvd.Sum)
 
-    if os.environ.get(_UNFUSED) == "0":
-        compare(f"{_GROUP}, in one group, not fused", _PARTS * _PART_BYTES, group)
-    else:
-        for size in _SIZES:
-            tensor = tf.ones(size // 4, tf.float32)
-            name = f"{size // 2**10} KiB" if size < 2**20 else f"{size // 2**20} MiB"
-            compare(name, size, lambda t=tensor: hvd.allreduce(t, name="one", op=hvd.Sum))
-        compare(f"{_GROUP}, in one group, fused", _PARTS * _PART_BYTES, group)
-        compare(f"{_GROUP}, one by one", _PARTS * _PART_BYTES, one_by_one)
-    if world.is_root:
-        print(json.dumps([asdict(row) for row in rows]))
-    distributed.stop()
+    def whole(size: int) -> tuple[str, int, Callable[[], Any]]:
+        name = f"{size // 2**10} KiB" if size < 2**20 else f"{size // 2**20} MiB"
+        tensor = tf.ones(size // 4, tf.float32)
+        return name, size, lambda: hvd.allreduce(tensor, name="one", op=hvd.Sum)
+
+    many = _PARTS * _PART_BYTES
+    if not is_fused:
+        return [(f"{_GROUP}, in one group, not fused", many, group)]
+    return [
+        *map(whole, _SIZES),
+        (f"{_GROUP}, in one group, fused", many, group),
+        (f"{_GROUP}, one by one", many, one_by_one),
+    ]
 
 
 def _quartiles_of(nanoseconds: NDArray[np.int64]) -> list[tuple[float, float, float]]:
@@ -167,8 +173,8 @@ class _Ring:
             self._previous, _ = server.accept()
         self._next.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # written once, so that it is memory that is sent and not the kernel's one page of zeros
-        self._out = memoryview(np.ones(2 * max(_SIZES), np.uint8))
-        self._in = memoryview(np.ones(2 * max(_SIZES), np.uint8))
+        self._out = memoryview(bytearray(b"1") * (2 * max(_SIZES)))
+        self._in = memoryview(bytearray(b"1") * (2 * max(_SIZES)))
 
     def exchange(self, num_bytes: int) -> None:
         """Send so many bytes to the next rank while as many come from the one before."""

@@ -78,7 +78,7 @@ def bytes_sent() -> int:
             copy = os.dup(int(entry.name))
         except OSError:  # it has been closed meanwhile
             continue
-        if not os.readlink(f"/proc/self/fd/{copy}").startswith("socket:"):
+        if not str(Path(f"/proc/self/fd/{copy}").readlink()).startswith("socket:"):
             os.close(copy)
             continue
         with socket.socket(fileno=copy) as connection:
