@@ -81,7 +81,7 @@ def main() -> None:
 def _table(rows: list[dict[str, Any]], ranks: int) -> str:
     share = 2 * (ranks - 1) / ranks
     lines = [
-        f"| {ranks} ranks | all-reduce (quartiles) | a rank sends | bare socket (quartiles) | share |",
+        f"| {ranks} ranks | all-reduce (quartiles) | sends | bare socket (quartiles) | share |",
         "|---|--:|--:|--:|--:|",
     ]
     for row in rows:
