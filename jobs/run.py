@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from jobs.progress import describe, describe_checks, pace, say
 from jobs.steps import STEP_NAMES, STEPS, Journey, Step, position, validate
 from pipelines.cli import report_errors
 from pipelines.errors import ContractError, GristmillError, ParameterError
@@ -174,49 +175,19 @@ def _spark() -> Any:
 
 def _take(journey: Journey, step: Step, record: _Record) -> None:
     record.step = step.name
-    _say(f"[{STEP_NAMES.index(step.name) + 1}/{len(STEPS)}] {step.name} ...")
+    say(f"[{STEP_NAMES.index(step.name) + 1}/{len(STEPS)}] {step.name} ...")
     started = time.monotonic()
     result = step.run(journey)
     journey.results[step.name] = result
     record.write(journey)
-    _say(f"      {_describe(result)}{_pace(result, started)}")
+    say(f"      {describe(result)}{pace(result, started)}")
     if step.layer:
         record.step = f"validate-{step.layer}"
         started = time.monotonic()
         report = validate(journey, step)
         journey.results[report.step] = report
         record.write(journey)
-        _say(f"      {_describe_checks(report)}{_pace(report, started)}")
-
-
-def _describe(result: StepResult) -> str:
-    parts: list[str] = []
-    for source, fates in result.rows.items():
-        words = [f"{fates.read:,} read = {fates.kept:,} kept"]
-        words += [f"{fates.duplicate:,} duplicate"] if fates.duplicate else []
-        words += [f"{n:,} quarantined ({why})" for why, n in fates.quarantined.items()]
-        words += [f"{n:,} filtered ({why})" for why, n in fates.filtered.items()]
-        parts.append(f"{source}: {' + '.join(words)}")
-    return "\n      ".join(parts) or "done"
-
-
-def _describe_checks(result: StepResult) -> str:
-    checks = [check for report in result.details["reports"] for check in report["checks"]]
-    failed = [check for check in checks if not check["success"]]
-    warned = f", {len(failed)} warnings" if failed else ""
-    return f"{len(checks)} checks passed{warned}" if not failed else (
-        f"{len(checks) - len(failed)} of {len(checks)} checks passed{warned}"
-    )  # fmt: skip
-
-
-def _pace(result: StepResult, started: float) -> str:
-    if result.is_reused:
-        return "   (done before, not repeated)"
-    return f"   {time.monotonic() - started:.1f} s"
-
-
-def _say(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+        say(f"      {describe_checks(report)}{pace(report, started)}")
 
 
 def _earlier(layout: Layout, first: int) -> dict[str, StepResult]:
@@ -256,11 +227,11 @@ def _summary(journey: Journey, report: str) -> dict[str, Any]:
         details = journey.results["evaluate"].details
         summary["verdict"] = details["verdict"]
         summary["metrics"] = details["models"]["network"]
-        _say(details["verdict"])
+        say(details["verdict"])
     if "register" in journey.results:
         summary["model"] = journey.results["register"].details
     summary["tables"] = {name: result.tables for name, result in journey.results.items()}
-    _say(f"report: {Path(report)}")
+    say(f"report: {Path(report)}")
     return summary
 
 

@@ -5,99 +5,34 @@ TensorFlow is imported inside ``run`` only: a process that launches must start a
 """
 
 import json
-import os
 import re
 import sys
-from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.cli import param, to_flags
+from pipelines.cli import to_flags
 from pipelines.errors import ParameterError, TrainingError
 from pipelines.layout import Layout
-from pipelines.state import fingerprint, read_features, read_json, sync_folder, write_json
+from pipelines.loading.local_copies import LocalCopies
+from pipelines.state import fingerprint, read_features, read_json, write_json
 from pipelines.step import StepKey, StepResult, once, read_result, step_key
 from pipelines.tables.version import TableVersion, parse_version
 from pipelines.training.heartbeat import HANG_S, heartbeat
+from pipelines.training.parameters import TrainParams
 from pipelines.training.start import Start, start_ranks
 from pipelines.world import World
 from schemas.encode import FeatureSet
 
 if TYPE_CHECKING:
-    import keras
-
     from pipelines.loading.manifest import Manifest
-    from pipelines.training.loop import Outcome
+    from pipelines.training.settings import Outcome
 
 STEP = "train"
 _MIXED = re.compile(r"^(.+@v\d+)=(0?\.\d+)$")
 _JOB = Path(__file__).parent.parent / "jobs" / "train.py"
-
-
-@dataclass(frozen=True, slots=True)
-class TrainParams:
-    """Train a network on a pinned features table."""
-
-    dataset: str = param("name of the data set")
-    features: str = param(
-        "features table pinned to a version, like lake/.../flights@v0 or s3://bucket/flights@v3"
-    )
-    state: str = param("features state, the JSON file that engineer_features wrote")
-    root: str = param("folder of all data sets", "lake")
-    epochs: int = param("passes over the training split, at most", 10)
-    global_batch_size: int = param("rows per step over all ranks, a multiple of 24", 1536)
-    memory_mb: int = param(
-        "keep a rank's training rows in so many MB, permuted wholly each epoch; 0: read anew", 0
-    )
-    buffer_mb: int = param("memory for the row groups that a rank holds at once, in MB", 4000)
-    where: tuple[str, ...] = param(
-        "rows to learn from and to validate on, like 'distance >= 500'; several are joined by and",
-        (),
-    )
-    mix: tuple[str, ...] = param(
-        "further features tables and their shares of each batch, like lake/.../old@v3=0.25", ()
-    )
-    cache: str = param("folder for the local copies of remote tables", "")
-    cache_mb: int = param("what the copies of all remote tables may take up, in MB", 100_000)
-    learning_rate: float = param("peak learning rate of AdamW", 0.002)
-    warmup_epochs: float = param("epochs of linear learning-rate warm-up", 0.5)
-    weight_decay: float = param("decoupled weight decay of AdamW", 0.004)
-    checkpoint_steps: int = param(
-        "steps between checkpoints inside an epoch, each with a check that ranks agree; 0: none",
-        1000,
-    )
-    patience: int = param("epochs without a better validation loss before stopping; 0: never", 3)
-    hidden: tuple[int, ...] = param("width of each hidden layer", (128, 64))
-    dropout: float = param("share of hidden values masked in training", 0.2)
-    batch_norm: bool = param("normalise over the global batch before each activation", False)
-    half_gradients: bool = param("send gradients between ranks as float16", False)
-    sparse_gradients: bool = param("send only the rows of an embedding that a batch touched", False)
-    seed: int = param("decides first weights, order of rows and dropout masks", 1)
-
-    def __post_init__(self) -> None:
-        bounds = {
-            "epochs": (1, 10_000),
-            "warmup_epochs": (0, self.epochs),
-            "memory_mb": (0, 10_000_000),
-            "buffer_mb": (1, 10_000_000),
-            "cache_mb": (1, 1_000_000_000),
-            "weight_decay": (0, 1),
-            "checkpoint_steps": (0, 10_000_000),
-            "patience": (0, 10_000),
-            "seed": (0, 2**31 - 1),
-        }
-        for name, (low, high) in bounds.items():
-            if not low <= getattr(self, name) <= high:
-                flag = name.replace("_", "-")
-                raise ParameterError(
-                    f"expected --{flag} from {low} to {high}; got {getattr(self, name)}"
-                )
-        if not 0 <= self.dropout < 1:
-            raise ParameterError(f"expected --dropout in [0, 1); got {self.dropout}")
-        if any(width < 1 for width in self.hidden):
-            raise ParameterError(f"expected --hidden of widths >= 1; got {self.hidden}")
 
 
 def trained(params: TrainParams) -> StepResult | None:
@@ -130,7 +65,8 @@ def launch_training(
     start = Start(num_processes, restarts, hang_s, elastic_min, sizes)
     if known := trained(params):
         return known
-    with _fetched(params):
+    tables = [(table.path, table.version) for table in _tables(params)[0]]
+    with LocalCopies(params.cache, params.cache_mb).kept(tables):
         printed = start_ranks([sys.executable, str(_JOB), *to_flags(params)], start)
     lines = printed.strip().splitlines()
     if not lines:
@@ -189,8 +125,9 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
     from pipelines.loading.mixture import plans_of  # noqa: PLC0415
     from pipelines.loading.training_tables import describe, open_splits  # noqa: PLC0415
     from pipelines.training.distributed import Reduction  # noqa: PLC0415
-    from pipelines.training.loop import Loop, LoopSettings  # noqa: PLC0415
-    from pipelines.training.models import build_model  # noqa: PLC0415
+    from pipelines.training.loop import Loop  # noqa: PLC0415
+    from pipelines.training.models import build_model, save_model  # noqa: PLC0415
+    from pipelines.training.settings import LoopSettings  # noqa: PLC0415
     from pipelines.training.where_time_went import where_time_went  # noqa: PLC0415
 
     features = read_features(Path(params.state))
@@ -222,7 +159,7 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
     said_time = where_time_went(outcome)
     if world.is_root:
         sys.stderr.write(f"train: {said_time}\n")
-        _save_model(model, folder / "model.keras")
+        save_model(model, folder / "model.keras")
         write_json(folder / "history.json", asdict(outcome.progress))
     details = _details(outcome, world) | {
         "where_time_went": said_time,
@@ -265,8 +202,10 @@ def _manifests(params: TrainParams, features: FeatureSet) -> tuple[list["Manifes
     columns = InputColumns.of(features)
     filters = [parse_filter(text) for text in params.where]
     tables, shares = _tables(params)
+    copies = LocalCopies(params.cache, params.cache_mb)
     found = [
-        read_manifest(_local(table, params), table.version, columns, filters) for table in tables
+        read_manifest(copies.local(table.path, table.version), table.version, columns, filters)
+        for table in tables
     ]
     return found, shares
 
@@ -287,33 +226,6 @@ def _parse_mix(text: str) -> tuple[TableVersion, float]:
     return parse_version(found[1]), float(found[2])
 
 
-def _local(table: TableVersion, params: TrainParams) -> str:
-    if not table.is_remote:
-        return table.path
-    from pipelines.loading.table_cache import fetch_table  # noqa: PLC0415
-
-    if not params.cache:
-        raise ParameterError(
-            f"expected --cache FOLDER, a local folder for copies of {table.path}; got none"
-        )
-    return fetch_table(table.path, table.version, Path(params.cache), params.cache_mb)
-
-
-@contextmanager
-def _fetched(params: TrainParams) -> Generator[None]:
-    """Keep copies of remote tables for the ranks: what is wrong is said once, before they start."""
-    remote = [table for table in _tables(params)[0] if table.is_remote]
-    try:
-        for table in remote:
-            _local(table, params)
-        yield
-    finally:
-        if remote:
-            from pipelines.loading.table_cache import release_tables  # noqa: PLC0415
-
-            release_tables()
-
-
 def _check_classes(manifest: "Manifest") -> None:
     found = manifest.label_range("train")
     if found is not None and found[0] == found[1]:
@@ -322,17 +234,6 @@ def _check_classes(manifest: "Manifest") -> None:
             f"{manifest.num_rows('train')} rows have {found[0]}. Change the label or the split of "
             "the contract"
         )
-
-
-def _save_model(model: "keras.Model", path: Path) -> None:
-    # a kill while Keras writes must not leave half a model under the name
-    scratch = path.with_name(f".{os.getpid()}.keras")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    model.save(scratch)
-    with scratch.open("rb") as file:
-        os.fsync(file.fileno())
-    scratch.replace(path)
-    sync_folder(path.parent)
 
 
 def _key(params: TrainParams) -> StepKey:

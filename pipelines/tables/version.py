@@ -25,11 +25,6 @@ class TableVersion:
         """Last part of the path."""
         return Path(self.path).name
 
-    @property
-    def is_remote(self) -> bool:
-        """Say whether it lies elsewhere than in a local folder."""
-        return "://" in self.path
-
 
 def parse_version(text: str) -> TableVersion:
     """Read ``path@v3``.

@@ -8,49 +8,25 @@ last checkpoint, so no message about the state passes through here.
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines.errors import RankLostError
+from pipelines.training.crew import Crew, Elastic
 from pipelines.training.heartbeat import HANG_S, read_beat
 from pipelines.training.launcher import (
     POLL_S,
     Rank,
-    end_ranks,
     failure,
     how_it_ended,
     last_words,
     output_of,
-    rank_environment,
-    rendezvous,
-    start_rank,
 )
-from pipelines.training.roster import Hall, Roster
+from pipelines.training.rendezvous import rendezvous
+from pipelines.training.roster import Roster
 from pipelines.training.watch import Watch
-
-
-@dataclass(frozen=True, slots=True)
-class Elastic:
-    """How few ranks are enough, and how many more processes may be started.
-
-    ``sizes`` are the numbers of ranks that can share the work alike; with another number of
-    processes some wait until they are needed.
-    """
-
-    min_ranks: int
-    replacements: int
-    sizes: tuple[int, ...]
-
-    def usable(self, num_processes: int) -> int:
-        """Give the most ranks that can work together; 0 if there are too few.
-
-        >>> [Elastic(2, 0, (1, 2, 3, 4, 6)).usable(number) for number in (1, 2, 5, 9)]
-        [0, 2, 4, 6]
-        """
-        most = max((size for size in self.sizes if size <= num_processes), default=0)
-        return most if most >= self.min_ranks else 0
 
 
 def launch_elastic(
@@ -79,7 +55,7 @@ def launch_elastic(
         TrainingError: A rank failed by itself: a restart would fail again.
     """
     with tempfile.TemporaryDirectory(prefix="gristmill-ranks-") as folder, ExitStack() as stack:
-        crew = _Crew(command, num_processes, elastic, Path(folder), timeout_s)
+        crew = Crew(command, num_processes, elastic, Path(folder), timeout_s)
         stack.callback(crew.end)
         for _ in range(num_processes):
             crew.start()
@@ -88,39 +64,10 @@ def launch_elastic(
         return output_of(Path(folder), run.wait()).read_text()
 
 
-class _Crew:
-    """The processes, each under a number of its own; those that are lost are not of it any more."""
-
-    def __init__(
-        self, command: Sequence[str], size: int, elastic: Elastic, folder: Path, timeout_s: int
-    ) -> None:
-        self._command, self._size, self._folder, self._timeout_s = command, size, folder, timeout_s
-        self._started = 0
-        self.left = elastic.replacements
-        self.living: dict[int, Rank] = {}
-        self.root = 0
-        self.hall = Hall(folder)
-
-    def start(self) -> int:
-        number, self._started = self._started, self._started + 1
-        environment = rank_environment(number, self._size, 0, timeout_s=self._timeout_s)
-        environment |= self.hall.environment(number)
-        self.living[number] = start_rank(
-            self._command, number, environment, self._folder, self._is_root(number)
-        )
-        return number
-
-    def _is_root(self, number: int) -> Callable[[], bool]:
-        return lambda: self.root == number
-
-    def end(self) -> None:
-        end_ranks(list(self.living.values()))
-
-
 class _Run:
     """One run: rosters one after another, until the root of one has finished."""
 
-    def __init__(self, crew: _Crew, elastic: Elastic, hang_s: float) -> None:
+    def __init__(self, crew: Crew, elastic: Elastic, hang_s: float) -> None:
         self._crew, self._elastic, self._hang_s = crew, elastic, hang_s
         self._roster = Roster(0, tuple(crew.living))
         self._watch: Watch | None = None

@@ -1,9 +1,8 @@
 """Start N ranks on this machine, on the loopback interface only, and end them together.
 
 Stock horovodrun listens on all interfaces without a key, even for local ranks (CVE-2024-10190 and
-its kin), and imports TensorFlow once more. This module imports neither: ranks meet through a
-key-value server of a few lines, bound to 127.0.0.1, in the protocol of Horovod's Gloo rendezvous
-(horovod 0.28.1, horovod/common/gloo/http_store.cc: PUT and GET /scope/key, 404 until there).
+its kin), and imports TensorFlow once more. This module does neither; ranks meet through
+``rendezvous``.
 """
 
 import ctypes
@@ -16,18 +15,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from pipelines.errors import RankLostError, TrainingError
 from pipelines.training.heartbeat import HANG_S, LOST_OTHERS, VARIABLE
+from pipelines.training.rendezvous import LOOPBACK, rendezvous
 from pipelines.training.watch import Watch
 
-LOOPBACK = "127.0.0.1"
 POLL_S = 0.05
 _SETTLE_S = 1.0
 _GRACE_S = 3.0
@@ -242,46 +239,3 @@ def how_it_ended(rank: Rank) -> str:
 def last_words(rank: Rank) -> str:
     """Give the last lines of a process's stderr."""
     return "\n".join(rank.stderr.read_text(errors="replace").splitlines()[-_LAST_LINES:])
-
-
-@contextmanager
-def rendezvous(address: str = LOOPBACK) -> Generator[int, None, None]:
-    """Serve one meeting of ranks, until the end of the block; gives the port."""
-    server = ThreadingHTTPServer((address, 0), _Store)
-    server.daemon_threads = True
-    server.values = {}  # pyright: ignore[reportAttributeAccessIssue]
-    thread = threading.Thread(target=server.serve_forever, args=(POLL_S,), daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-class _Store(BaseHTTPRequestHandler):
-    """Keeps what ranks tell each other: PUT, GET and DELETE of /scope/key."""
-
-    server: Any
-
-    def do_PUT(self) -> None:
-        length = int(self.headers.get("Content-Length", 0))
-        self.server.values[self.path] = self.rfile.read(length)
-        self._answer(200)
-
-    def do_GET(self) -> None:
-        value = self.server.values.get(self.path)
-        self._answer(200, value) if value is not None else self._answer(404)
-
-    def do_DELETE(self) -> None:
-        # ranks leave one by one; the values go with the server
-        self._answer(200)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base's
-        """Stay silent."""
-
-    def _answer(self, status: int, body: bytes = b"") -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)

@@ -9,8 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -31,44 +29,15 @@ from pipelines.training.divergence import check_agreement
 from pipelines.training.dropout import global_dropout
 from pipelines.training.heartbeat import Heartbeat
 from pipelines.training.lost import one_line_errors
-from pipelines.training.metrics import BinaryState
 from pipelines.training.schedules import WarmupCosine
+from pipelines.training.settings import LoopSettings, Outcome
 from pipelines.training.steps import make_predict, make_train_step
 from pipelines.training.summaries import open_summaries
-from pipelines.training.timeline import StepParts, StepSampler
+from pipelines.training.timeline import StepSampler
+from pipelines.training.validation import check_total, measure, sum_rows
 from pipelines.world import World
 
 _SAY_EVERY_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class LoopSettings:
-    """What a loop needs to know beside model and data.
-
-    ``patience`` 0 never stops early. ``checkpoint_steps`` is the number of steps between two
-    checkpoints inside an epoch, each with a check for divergence; 0 keeps those at its end only.
-    """
-
-    folder: Path
-    epochs: int
-    learning_rate: float
-    warmup_epochs: float
-    patience: int
-    weight_decay: float
-    seed: int
-    checkpoint_steps: int = 0
-    reduction: distributed.Reduction = field(default_factory=distributed.Reduction)
-    is_checked_for_divergence: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a finished training says; ``weights_digest`` is of the last state, on all ranks."""
-
-    progress: Progress
-    weights_digest: str
-    rows_per_epoch: int
-    step_parts: StepParts | None = None
 
 
 def _silent() -> None:
@@ -214,7 +183,7 @@ class Loop:
             rows += float(np.sum(weight.numpy()))
             if self._is_kept_after(step + 1):
                 progress.step, progress.loss_sum = step + 1, loss_sum
-                progress.rows = known_rows + self._sum_rows(rows)
+                progress.rows = known_rows + sum_rows(rows)
                 self._agree(f"epoch {epoch} step {step + 1}")
                 self._keep(progress)
                 self._pause()
@@ -226,8 +195,8 @@ class Loop:
                     f"epoch {epoch} step {step + 1}/{plan.num_steps} loss {loss:.4f} "
                     f"{speed:,.0f} rows/s"
                 )
-        total_rows = known_rows + self._sum_rows(rows)
-        self._check_total(total_rows, plan.num_rows, f"epoch {epoch}, training")
+        total_rows = known_rows + sum_rows(rows)
+        check_total(total_rows, plan.num_rows, f"epoch {epoch}, training")
         return loss_sum / plan.num_rows
 
     def _awaited(self, batches: Iterator[Any]) -> Iterator[Any]:
@@ -252,32 +221,14 @@ class Loop:
             self._checkpoints.save(self._state, progress)
 
     def _validate(self, epoch: int) -> dict[str, float]:
-        state = BinaryState()
-        for inputs, label, weight in self._validation.batches(0):
-            self._beat()
-            logit = self._predict(inputs).numpy()[:, 0]
-            state.add(logit, label.numpy()[:, 0], weight.numpy() > 0)
-        summed = distributed.sum_values(state.to_array(), "validation")
-        result = BinaryState.from_array(summed).result()
-        self._check_total(
-            result["rows"], self._validation.plan.num_rows, f"epoch {epoch}, validation"
-        )
+        result = measure(self._validation.batches(0), self._predict, self._beat)
+        check_total(result["rows"], self._validation.plan.num_rows, f"epoch {epoch}, validation")
         if not math.isfinite(result["loss"]):
             raise TrainingError(
                 f"epoch {epoch}: expected a finite validation loss; got {result['loss']}. Lower "
                 "--learning-rate; the last checkpoint is untouched"
             )
         return result
-
-    def _sum_rows(self, rows: float) -> float:
-        return float(distributed.sum_values(np.array([rows]), "rows")[0])
-
-    def _check_total(self, rows: float, expected: int, when: str) -> None:
-        if rows != expected:
-            raise TrainingError(
-                f"{when}: expected {expected} rows over all ranks; got {rows:.0f}. Rows were lost "
-                "or doubled while loading; please report it"
-            )
 
     def _agree(self, when: str) -> str:
         if not self.settings.is_checked_for_divergence:

@@ -1,11 +1,14 @@
 """Build the network from the list of features."""
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 
 from pipelines.errors import TrainingError
+from pipelines.state import sync_folder
 from schemas.encode import FeatureSet
 
 
@@ -69,3 +72,15 @@ def build_model(
         x = keras.layers.Dropout(dropout, seed=seed, name=f"dropout_{number}")(x)
     logit = keras.layers.Dense(1, dtype="float32", name="logit")(x)
     return keras.Model(inputs, logit, name="embeddings_and_dense")
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Write a model whole or not at all."""
+    # a kill while Keras writes must not leave half a model under the name
+    scratch = path.with_name(f".{os.getpid()}.keras")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model.save(scratch)
+    with scratch.open("rb") as file:
+        os.fsync(file.fileno())
+    scratch.replace(path)
+    sync_folder(path.parent)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipelines.errors import ParameterError, RankLostError
 from pipelines.training import elastic_launcher, launcher
+from pipelines.training.crew import Elastic
 from pipelines.training.heartbeat import HANG_S
 
 
@@ -60,7 +61,7 @@ def start_ranks(command: Sequence[str], start: Start) -> str:
         TrainingError: A rank failed; with its number and its last words.
     """
     if start.elastic_min:
-        elastic = elastic_launcher.Elastic(start.elastic_min, start.restarts, start.sizes)
+        elastic = Elastic(start.elastic_min, start.restarts, start.sizes)
         return elastic_launcher.launch_elastic(
             command, start.num_processes, elastic, hang_s=start.hang_s
         )

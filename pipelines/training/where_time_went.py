@@ -1,6 +1,6 @@
 """Where the time of a training went, on rank 0, and which setting to change."""
 
-from pipelines.training.loop import Outcome
+from pipelines.training.settings import Outcome
 
 _MUCH, _MUCH_WAITING = 0.1, 0.25  # of the training time: for rows, for ranks
 

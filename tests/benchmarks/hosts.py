@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from pipelines.state import write_json
-from pipelines.training.launcher import is_rank, rank_environment, rendezvous
+from pipelines.training.launcher import is_rank, rank_environment
+from pipelines.training.rendezvous import rendezvous
 from tests.benchmarks.machine import describe_machine
 from tests.hosts import INTERFACE, Host, Network, joined_hosts, traffic_here
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.training.launcher import rank_environment, rendezvous
+from pipelines.training.launcher import rank_environment
+from pipelines.training.rendezvous import rendezvous
 
 ROOT = Path(__file__).parents[2]
 MIB = 2**20

@@ -23,8 +23,9 @@ from pipelines.loading.columns import InputColumns
 from pipelines.loading.dataset import Reading, load_split
 from pipelines.loading.manifest import read_manifest
 from pipelines.training import distributed
-from pipelines.training.loop import Loop, LoopSettings
+from pipelines.training.loop import Loop
 from pipelines.training.models import build_model
+from pipelines.training.settings import LoopSettings
 from pipelines.training.steps import make_train_step
 from pipelines.world import World
 from schemas.encode import FeatureSet

@@ -12,7 +12,8 @@ import pyarrow.dataset
 import pytest
 
 from pipelines.training import distributed
-from pipelines.training.elastic_launcher import Elastic, launch_elastic
+from pipelines.training.crew import Elastic
+from pipelines.training.elastic_launcher import launch_elastic
 from pipelines.world import World
 from tests.pipelines.training.scenarios import make_loop, weights
 

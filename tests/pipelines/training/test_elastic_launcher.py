@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import RankLostError, TrainingError
-from pipelines.training.elastic_launcher import Elastic, launch_elastic
+from pipelines.training.crew import Elastic
+from pipelines.training.elastic_launcher import launch_elastic
 
 ROOT = Path(__file__).parents[3]
 # what a rank of these tests can do; a world is written down by each of its ranks

@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from pipelines.errors import RankLostError, TrainingError
-from pipelines.training.launcher import launch, rendezvous
+from pipelines.training.launcher import launch
+from pipelines.training.rendezvous import rendezvous
 
 SLEEP = "import time; time.sleep(60)"
 ROOT = Path(__file__).parents[3]
