@@ -15,6 +15,10 @@ ColumnType: TypeAlias = Literal[
     "string", "int", "long", "float", "double", "boolean", "timestamp", "date"
 ]
 Severity: TypeAlias = Literal["error", "warning"]
+Rule: TypeAlias = Literal[
+    "not_null", "unique", "between", "length", "in_set", "matches", "finite", "at_most",
+    "row_count", "distinct_count", "sum", "mean", "columns",
+]  # fmt: skip
 Layer: TypeAlias = Literal["raw", "deduplicated", "split", "imputed", "features"]
 # in the order in which they are made
 LAYERS: tuple[Layer, ...] = ("raw", "deduplicated", "split", "imputed", "features")
@@ -59,12 +63,14 @@ class Derived:
 class Check:
     """One rule that a table must keep; ``rule`` is a word of ``pipelines.quality``.
 
-    ``mostly`` is the least share of rows that must pass, in (0, 1].
+    ``minimum`` and ``maximum`` bound a value (``between``), the length of a text (``length``), the
+    number of rows (``row_count``) or of distinct values (``distinct_count``), a ``sum`` or a
+    ``mean``. ``at_most`` takes two columns: the first is not greater than the second, in rows that
+    have both. ``mostly`` is the least share of rows that must pass, in (0, 1]; rules about the
+    whole table have none. ``owner`` is who to ask when it fails.
     """
 
-    rule: Literal[
-        "not_null", "unique", "between", "in_set", "matches", "row_count", "columns", "finite"
-    ]
+    rule: Rule
     columns: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
@@ -73,6 +79,7 @@ class Check:
     mostly: float = 1.0
     severity: Severity = "error"
     reason: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)

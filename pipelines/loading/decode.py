@@ -33,16 +33,24 @@ _TRANSPOSED_ROWS = 8192
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of one row group: an array (rows, ...) for each of ``InputColumns.fields``."""
+    """The rows of one row group: an array (rows, ...) for each of ``InputColumns.fields``.
+
+    Their order is ``order``, (rows,), or the file's. They are put into it piece by piece, where
+    they are taken: the whole would be copied once more.
+    """
 
     arrays: _Arrays
+    order: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.arrays[LABEL])
 
-    def take(self, order: NDArray[np.int64]) -> "Rows":
-        """Give the rows at the places ``order``, copied."""
-        return Rows({name: array[order] for name, array in self.arrays.items()})
+    def stretch(self, begin: int, end: int) -> _Arrays:
+        """Give the rows [begin, end) in their order."""
+        if self.order is None:
+            return {name: array[begin:end] for name, array in self.arrays.items()}
+        places = self.order[begin:end]
+        return {name: array.take(places, axis=0) for name, array in self.arrays.items()}
 
 
 class Decoder:
@@ -97,11 +105,11 @@ class Decoder:
                 expected = f"{group.rows} rows in row group {group.index}"
                 raise count_error(group.file, expected, came)
         try:
-            return Rows(self._arrays(table, order))
+            return Rows(self._arrays(table), order)
         except TableError as error:
             raise TableError(f"{group.file}: {error}") from error
 
-    def _arrays(self, table: pa.Table, order: NDArray[np.int64] | None) -> _Arrays:
+    def _arrays(self, table: pa.Table) -> _Arrays:
         columns = self._columns
         numeric = self._columns_as_rows(table, columns.numeric, np.float32)
         _check_finite(columns.numeric, numeric)
@@ -111,50 +119,46 @@ class Decoder:
         for name, size, values in zip(names, sizes, integers, strict=True):
             _check_codes(name, size, values)
         arrays: _Arrays = {
-            NUMERIC: self._transposed(numeric, order),
-            CATEGORICAL: self._transposed(integers[:-1], order),
-            LABEL: integers[-1].copy() if order is None else integers[-1].take(order),
+            NUMERIC: _transposed(numeric),
+            CATEGORICAL: _transposed(integers[:-1]),
+            LABEL: integers[-1].copy(),
         }
-        others: _Arrays = {}
         for column in columns.lists:
-            others |= _padded(column, table.column(column.name))
+            arrays |= _padded(column, table.column(column.name))
         for column in columns.images:
             encoded = table.column(column.name)
             _check_nulls(column.name, encoded)
             lengths = pc.call_function("binary_length", [encoded]).to_numpy()
             if num_empty := int((lengths == 0).sum()):  # they would be taken for empty slots
                 raise TableError(f"column {column.name}: expected images; {num_empty} are empty")
-            others[column.name] = encoded.to_numpy()
-        for name, array in others.items():
-            arrays[name] = array if order is None else array[order]
+            arrays[column.name] = encoded.to_numpy()
         return arrays
-
-    def _transposed(self, columns: NDArray[Any], order: NDArray[np.int64] | None) -> NDArray[Any]:
-        """Give (columns, rows) as (rows, columns), copied: the scratch is soon written over."""
-        shape = columns.shape[::-1]
-        rows = np.empty(shape, columns.dtype)
-        laid = rows if order is None else self._memory("rows", shape, columns.dtype)
-        # in parts that fit a processor's cache: a third less time
-        for begin in range(0, len(laid), _TRANSPOSED_ROWS):
-            part = slice(begin, begin + _TRANSPOSED_ROWS)
-            laid[part] = columns[:, part].T
-        return rows if order is None else laid.take(order, axis=0, mode="clip", out=rows)
 
     def _columns_as_rows(self, table: pa.Table, names: Sequence[str], dtype: Any) -> NDArray[Any]:
         """Give (columns, rows), in memory that the next row group takes again."""
-        known = self._memory("columns", (len(names), table.num_rows), dtype)
+        known = self._memory((len(names), table.num_rows), dtype)
         for number, name in enumerate(names):
             column = table.column(name)
             _check_nulls(name, column)
             known[number] = column.to_numpy()
         return known
 
-    def _memory(self, use: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    def _memory(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         """Give memory that the next row group takes again."""
-        key, size = f"{use} {np.dtype(dtype)}", int(np.prod(shape))
+        key, size = str(np.dtype(dtype)), int(np.prod(shape))
         if key not in self._scratch or len(self._scratch[key]) < size:
             self._scratch[key] = np.empty(size, dtype)
         return self._scratch[key][:size].reshape(shape)
+
+
+def _transposed(columns: NDArray[Any]) -> NDArray[Any]:
+    """Give (columns, rows) as (rows, columns), copied: the scratch is soon written over."""
+    rows = np.empty(columns.shape[::-1], columns.dtype)
+    # in parts that fit a processor's cache: a third less time
+    for begin in range(0, len(rows), _TRANSPOSED_ROWS):
+        part = slice(begin, begin + _TRANSPOSED_ROWS)
+        rows[part] = columns[:, part].T
+    return rows
 
 
 def _padded(column: ListColumn, chunked: pa.ChunkedArray) -> _Arrays:

@@ -119,8 +119,8 @@ def _lay(lanes: Sequence[_Lane], share: Share, steps: int) -> Iterator[Batch]:
         while lane and filled < steps * size:
             piece = lane[0]
             end = min(piece.begin + steps * size - filled, piece.end)
-            for name, array in piece.rows.arrays.items():
-                _fill(arrays[name][:, slots], filled, array[piece.begin : end])
+            for name, rows in piece.rows.stretch(piece.begin, end).items():
+                _fill(arrays[name][:, slots], filled, rows)
             filled += end - piece.begin
             piece.begin = end
             if end == piece.end:
@@ -171,9 +171,8 @@ class Resident:
             for stretch in read.stretches:
                 begin = filled[stretch.lane]
                 filled[stretch.lane] += stretch.end - stretch.begin
-                for name, array in self._rows.arrays.items():
-                    part = rows.arrays[name][stretch.begin : stretch.end]
-                    array[begin : filled[stretch.lane]] = part
+                for name, part in rows.stretch(stretch.begin, stretch.end).items():
+                    self._rows.arrays[name][begin : filled[stretch.lane]] = part
 
     def batches(self, epoch: int, steps: range) -> Iterator[Batch]:
         """Give the batches of ``steps``."""

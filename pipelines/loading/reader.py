@@ -1,9 +1,9 @@
 """Petastorm's Reader, made to deliver planned row groups as matrices, in the planned order.
 
 Stock Petastorm costs a Python call per column or per row, and its thread pool can end an epoch
-with rows still queued. Here one worker thread reads ahead (at most three row groups), who asked
-makes each a few arrays in one call, and the pool asks its two questions in the safe order. Reading
-and making arrays take about as long, so two cores are both at work.
+with rows still queued. Here one worker thread reads ahead (at most three row groups) and draws the
+order of their rows, who asked makes each a few arrays in one call, and the pool asks its two
+questions in the safe order. Both take about as long, so two cores are both at work.
 """
 
 import queue
@@ -56,11 +56,10 @@ class RowGroupReader:
             TableError: A file is gone or altered, a value is null, not finite or out of range,
                 or the reader gave fewer or more rows than the manifest holds.
         """
-        self._reader.start(groups)
+        self._reader.start(groups, row_order)
         given = 0
-        for number, table in zip(groups, self._reader, strict=False):
+        for number, (table, order) in zip(groups, self._reader, strict=False):
             given += 1
-            order = row_order(number) if row_order else None
             yield self._decoder.rows(table, self._groups[number], order)
         extra = sum(1 for _ in self._reader)
         if given + extra != len(groups):
@@ -128,10 +127,12 @@ class _PlannedReader(Reader):
             is_batched_reader=True,
         )
 
-    def start(self, groups: Sequence[int]) -> None:
+    def start(self, groups: Sequence[int], row_order: RowOrder | None) -> None:
         """Queue row groups for reading."""
-        wanted = [(self._groups[number].file, self._groups[number].index) for number in groups]
-        items = [{"piece": self._pieces[key]} for key in wanted]
+        items: list[dict[str, Any]] = []
+        for number in groups:
+            piece = self._pieces[(self._groups[number].file, self._groups[number].index)]
+            items.append({"piece": piece, "number": number, "row_order": row_order})
         self.last_row_consumed = False
         self.ventilator.start_round(items)
 
@@ -168,7 +169,9 @@ class _MatrixWorkers:
 class _Results:
     batched_output = True
 
-    def read_next(self, workers_pool: Any, schema: Any, ngram: Any) -> pa.Table:
+    def read_next(
+        self, workers_pool: Any, schema: Any, ngram: Any
+    ) -> tuple[pa.Table, NDArray[np.int64] | None]:
         try:
             return workers_pool.get_results()
         except EmptyResultError:
@@ -176,10 +179,11 @@ class _Results:
 
 
 class _MatrixWorker(WorkerBase):
-    def process(self, piece: int) -> None:
+    def process(self, piece: int, number: int, row_order: RowOrder | None) -> None:
         pieces, decoder = self.args
         try:
-            self.publish_func(decoder.read(pieces[piece].path, pieces[piece].row_group))
+            table = decoder.read(pieces[piece].path, pieces[piece].row_group)
+            self.publish_func((table, row_order(number) if row_order else None))
         except TableError as error:
             # published, the pool raises it in the reading thread; raised here, it would be printed
             self.publish_func(error)

@@ -162,7 +162,8 @@ class FusedSparkEngine(SparkDFExecutionEngine):
 
 def _columns_of(metric: MetricConfiguration) -> set[str]:
     domain = metric.metric_domain_kwargs
-    return set(domain.get("column_list") or ([domain["column"]] if "column" in domain else []))
+    single = {domain[name] for name in ("column", "column_A", "column_B") if name in domain}
+    return single | {*(domain.get("column_list") or ())}
 
 
 def _readable(samples: Any) -> Any:

@@ -21,6 +21,7 @@ from schemas.contract import Check, TableSpec
 gxe: Any = gx_expectations  # its names are not declared as exported
 _NOT_EMPTY = Check("row_count", minimum=1, reason="a table without rows keeps every other rule")
 _SEVERITIES = {"error": FailureSeverity.CRITICAL, "warning": FailureSeverity.WARNING}
+_BOUNDED = ("between", "length", "row_count", "distinct_count", "sum", "mean")
 _LEAST, _GREATEST = -sys.float_info.max, sys.float_info.max
 
 
@@ -29,11 +30,13 @@ class _Rule:
     """How one word of the contract is said in Great Expectations.
 
     ``is_per_column``: one expectation for each column of the check, else one for all of them.
+    ``is_of_rows``: rows keep it or break it, else the table as a whole does.
     """
 
     make: Callable[..., Expectation]
     arguments: Callable[[Check], dict[str, Any]]
     is_per_column: bool = True
+    is_of_rows: bool = True
 
 
 def suite_name(spec: TableSpec) -> str:
@@ -73,15 +76,19 @@ def _split(check: Check, spec: TableSpec) -> Iterator[Check]:
 
 
 def _check_complete(check: Check, suite: str, names: Sequence[str]) -> None:
+    has_bounds = check.minimum is not None or check.maximum is not None
+    rule = _RULES.get(check.rule)
     wrong = {
-        f"a rule of {sorted(_RULES)}": check.rule not in _RULES,
+        f"a rule of {sorted(_RULES)}": not rule,
         f"columns among {list(names)}": not set(check.columns) <= {*names}
         and check.rule != "columns",
         "at least one column": not check.columns and check.rule not in ("row_count", "columns"),
+        "two columns": check.rule == "at_most" and len(check.columns) != 2,  # noqa: PLR2004
         "mostly in (0, 1]": not 0 < check.mostly <= 1,
-        "minimum, maximum or both": check.rule in ("between", "row_count")
-        and check.minimum is None
-        and check.maximum is None,
+        "no mostly, as it is about the whole table": bool(rule)
+        and not rule.is_of_rows
+        and check.mostly != 1,
+        "minimum, maximum or both": check.rule in _BOUNDED and not has_bounds,
         "values": check.rule == "in_set" and not check.values,
         "a pattern": check.rule == "matches" and not check.pattern,
     }
@@ -111,9 +118,10 @@ def _expectation(check: Check, position: int) -> Expectation:
         "severity": check.severity,
         "mostly": check.mostly,
         "reason": check.reason,
+        "owner": check.owner,
     }
     arguments = rule.arguments(check)
-    if check.rule not in ("row_count", "columns"):
+    if rule.is_of_rows:
         arguments["mostly"] = check.mostly
     return rule.make(
         **arguments,
@@ -153,8 +161,23 @@ def _unique(check: Check) -> dict[str, Any]:
     return _column(check) if len(check.columns) == 1 else {"column_list": list(check.columns)}
 
 
-def _row_count(check: Check) -> dict[str, Any]:
+def _bounds(check: Check) -> dict[str, Any]:
+    return {"min_value": check.minimum, "max_value": check.maximum}
+
+
+def _whole_bounds(check: Check) -> dict[str, Any]:
     return {"min_value": _whole(check.minimum), "max_value": _whole(check.maximum)}
+
+
+def _at_most(check: Check) -> dict[str, Any]:
+    less, greater = check.columns
+    return {
+        "column_A": greater,
+        "column_B": less,
+        "or_equal": True,
+        "ignore_row_if": "either_value_is_missing",
+        "description": f"{less} is at most {greater}, in rows that have both.",
+    }
 
 
 def _whole(value: float | None) -> int | None:
@@ -178,10 +201,28 @@ _RULES: dict[str, _Rule] = {
     "matches": _Rule(
         gxe.ExpectColumnValuesToMatchRegex, lambda c: _column(c) | {"regex": c.pattern}
     ),
-    "row_count": _Rule(gxe.ExpectTableRowCountToBeBetween, _row_count, is_per_column=False),
+    "length": _Rule(
+        gxe.ExpectColumnValueLengthsToBeBetween, lambda c: _column(c) | _whole_bounds(c)
+    ),
+    "at_most": _Rule(gxe.ExpectColumnPairValuesAToBeGreaterThanB, _at_most, is_per_column=False),
+    "row_count": _Rule(
+        gxe.ExpectTableRowCountToBeBetween, _whole_bounds, is_per_column=False, is_of_rows=False
+    ),
+    "distinct_count": _Rule(
+        gxe.ExpectColumnUniqueValueCountToBeBetween,
+        lambda c: _column(c) | _whole_bounds(c),
+        is_of_rows=False,
+    ),
+    "sum": _Rule(
+        gxe.ExpectColumnSumToBeBetween, lambda c: _column(c) | _bounds(c), is_of_rows=False
+    ),
+    "mean": _Rule(
+        gxe.ExpectColumnMeanToBeBetween, lambda c: _column(c) | _bounds(c), is_of_rows=False
+    ),
     "columns": _Rule(
         gxe.ExpectTableColumnsToMatchOrderedList,
         lambda c: {"column_list": list(c.columns)},
         is_per_column=False,
+        is_of_rows=False,
     ),
 }

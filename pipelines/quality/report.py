@@ -25,12 +25,15 @@ class CheckOutcome:
     element_count: int | None
     expectation: str
     reason: str = ""
+    owner: str = ""
     samples: tuple[Any, ...] = ()
     error: str = ""
 
     def __str__(self) -> str:
         of = f" of {', '.join(self.columns)}" if self.columns else ""
-        why = f" ({self.reason})" if self.reason else ""
+        notes = [self.reason, f"ask {self.owner}" if self.owner else ""]
+        said = "; ".join(note for note in notes if note)
+        why = f" ({said})" if said else ""
         return f"{self.rule}{of}: expected {self.expected}; came {self.observed}{why}"
 
 

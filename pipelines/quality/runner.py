@@ -115,6 +115,7 @@ def _outcome(item: ExpectationValidationResult) -> CheckOutcome:
         element_count=found.get("element_count"),
         expectation=config.type,
         reason=meta["reason"],
+        owner=meta["owner"],
         samples=tuple(sample_value(value) for value in samples),
         error=error,
     )

@@ -24,6 +24,9 @@ def observed_text(rule: str, result: dict[str, Any], error: str) -> str:
         return f"{result['observed_value']} rows"
     if rule == "columns":
         return f"columns {', '.join(result['observed_value'])}"
+    if rule in _OF_VALUES:
+        value = result.get("observed_value")
+        return "no value" if value is None else _OF_VALUES[rule].format(value)
     bad, total = result.get("unexpected_count") or 0, result.get("element_count") or 0
     if not bad:
         return f"none that breaks it in {total} rows"
@@ -63,6 +66,7 @@ def _names(names: Sequence[Any]) -> str:
     return ", ".join(str(name) for name in names)
 
 
+_OF_VALUES = {"distinct_count": "{} distinct values", "sum": "{:.12g}", "mean": "{:.12g}"}
 _EXPECTED: dict[str, str | Callable[[Check], str]] = {
     "not_null": "no nulls",
     "unique": "each key once",
@@ -70,6 +74,11 @@ _EXPECTED: dict[str, str | Callable[[Check], str]] = {
     "finite": "no NaN and no infinity",
     "in_set": lambda check: f"one of {_names(check.values)}",
     "matches": lambda check: f"text that matches {check.pattern}",
+    "length": lambda check: f"{_between_text(check)} characters",
+    "at_most": lambda check: f"{check.columns[0]} at most {check.columns[1]}",
     "row_count": lambda check: f"{_between_text(check)} rows",
+    "distinct_count": lambda check: f"{_between_text(check)} distinct values",
+    "sum": lambda check: f"a sum of {_between_text(check)}",
+    "mean": lambda check: f"a mean of {_between_text(check)}",
     "columns": lambda check: f"these columns in this order: {_names(check.columns)}",
 }

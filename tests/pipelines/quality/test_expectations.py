@@ -49,6 +49,10 @@ def test_severity_and_reason_travel_with_an_expectation() -> None:
         (Check("row_count"), "minimum, maximum or both"),
         (Check("in_set", ("city",)), "values"),
         (Check("matches", ("city",)), "a pattern"),
+        (Check("length", ("city",)), "minimum, maximum or both"),
+        (Check("sum", ("fare",)), "minimum, maximum or both"),
+        (Check("at_most", ("fare",)), "two columns"),
+        (Check("mean", ("fare",), maximum=9, mostly=0.9), "no mostly, as it is about"),
     ],
 )
 def test_an_incomplete_check_is_refused(check: Check, expected: str) -> None:

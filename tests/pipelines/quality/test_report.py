@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from pipelines.quality.report import CheckOutcome, QualityReport, read_report
 
@@ -28,6 +28,11 @@ def test_a_failed_check_says_rule_columns_expected_came_and_why() -> None:
         "unique of city, fare: expected each key once; came 2 of 4 rows that break it "
         "(one price a city)"
     )
+
+
+def test_a_failed_check_names_who_to_ask() -> None:
+    assert str(replace(FAILED, owner="fares@rides")).endswith("(one price a city; ask fares@rides)")
+    assert str(replace(FAILED, reason="", owner="fares@rides")).endswith("(ask fares@rides)")
 
 
 def test_failed_checks_are_told_apart_by_severity() -> None:

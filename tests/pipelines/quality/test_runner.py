@@ -26,6 +26,11 @@ ALL_CHECKS = (
     Check("in_set", ("seats",), values=(1, 2, 4)),
     Check("matches", ("rider",), pattern="^[a-z]+$"),
     Check("finite", ("fare",)),
+    Check("length", ("rider",), minimum=3, maximum=3),
+    Check("at_most", ("ride_id", "seats"), mostly=0.9),
+    Check("distinct_count", ("city",), minimum=1, maximum=2),
+    Check("sum", ("seats",), minimum=1, maximum=8),
+    Check("mean", ("fare",), minimum=0, maximum=10),
 )
 BAD: Rows = [
     (1, "Ann", "Oslo", math.nan, 0),
@@ -56,6 +61,9 @@ ROW_RULES = [  # with the number of rows of BAD that break each
     (Check("in_set", ("seats",), values=(0, 1, 4)), 1),
     (Check("matches", ("city",), pattern="^(Oslo|Rome)$"), 1),
     (Check("matches", ("rider",), pattern="^[a-z]+$"), 2),
+    (Check("length", ("rider",), minimum=3, maximum=3), 1),
+    (Check("length", ("rider",), maximum=3), 1),
+    (Check("at_most", ("ride_id", "seats")), 2),  # of the two rows that have both
 ]
 
 
@@ -63,7 +71,7 @@ def test_row_rules_pass_on_good_rows_and_count_the_bad_ones(spark: SparkSession)
     spec = make_spec(*(check for check, _ in ROW_RULES))
     full = check_table(make_rows(spark, GOOD[:2]), spec, TABLE).report.checks[1:]
     bad = check_table(make_rows(spark, BAD), spec, TABLE).report.checks[1:]
-    assert [(check.success, check.unexpected_count) for check in full] == [(True, 0)] * 13
+    assert [(check.success, check.unexpected_count) for check in full] == [(True, 0)] * 16
     assert [check.unexpected_count for check in bad] == [count for _, count in ROW_RULES]
     assert {(check.success, check.element_count) for check in bad} == {(False, 4)}
     assert bad[0].observed == "1 of 4 rows that break it"
@@ -84,6 +92,12 @@ def test_nulls_break_only_the_rule_against_them(spark: SparkSession) -> None:
         (Check("columns"), True, "columns ride_id, rider, city, fare, seats"),
         (Check("columns", ("ride_id", "rider", "city", "seats", "fare")), False, None),
         (Check("columns", ("ride_id", "rider", "city", "fare")), False, None),
+        (Check("distinct_count", ("city",), minimum=2, maximum=2), True, "2 distinct values"),
+        (Check("distinct_count", ("seats",), minimum=3), False, "2 distinct values"),
+        (Check("sum", ("seats",), minimum=5, maximum=5), True, "5"),
+        (Check("sum", ("seats",), maximum=4.5), False, "5"),
+        (Check("mean", ("fare",), minimum=1.75, maximum=1.75), True, "1.75"),
+        (Check("mean", ("fare",), minimum=2), False, "1.75"),
     ],
 )
 def test_a_table_rule_holds_exactly(
@@ -95,6 +109,12 @@ def test_a_table_rule_holds_exactly(
     found = outcome(make_rows(spark, GOOD), check)
     assert found.success is success
     assert observed in (None, found.observed)
+
+
+def test_a_table_without_values_has_no_sum_and_no_mean(spark: SparkSession) -> None:
+    for check in (Check("sum", ("seats",), minimum=0), Check("mean", ("fare",), maximum=9)):
+        found = outcome(make_rows(spark, NULLS), check)
+        assert (found.success, found.observed) == (False, "no value")
 
 
 def test_mostly_is_a_share_of_the_values_that_are_there(spark: SparkSession) -> None:
@@ -170,7 +190,11 @@ def test_samples_show_what_broke_the_rule(spark: SparkSession) -> None:
 
 @pytest.mark.parametrize(
     "check",
-    [Check("matches", ("rider",), pattern="x"), Check("unique", ("city", "rider"))],
+    [
+        Check("matches", ("rider",), pattern="x"),
+        Check("unique", ("city", "rider")),
+        Check("at_most", ("rider", "city")),
+    ],
 )
 def test_samples_of_a_personal_column_are_masked(spark: SparkSession, check: Check) -> None:
     found = outcome(make_rows(spark, [*GOOD[:2], *GOOD[:2]]), check)
@@ -183,7 +207,7 @@ def test_verdicts_and_counts_are_those_of_the_stock_engine(spark: SparkSession, 
     suite = build_suite(make_spec(*ALL_CHECKS))
     fused = run_suite(suite, FusedSparkEngine(rows), rows, TABLE)
     stock = run_suite(suite, SparkDFExecutionEngine(persist=False), rows, TABLE)
-    assert len(fused.results) == len(suite.expectations) == 13
+    assert len(fused.results) == len(suite.expectations) == 18
     for ours, theirs in zip(fused.results, stock.results, strict=True):
         assert comparable(ours) == comparable(theirs)
 
@@ -204,6 +228,7 @@ def test_a_passing_suite_takes_a_few_jobs_however_long_it_is(
     unique = [Check("unique", ("ride_id",)), Check("unique", ("city", "seats"))]
     assert count_jobs(spark, rows, [*many[:3], unique[0]]) == 3
     assert count_jobs(spark, rows, [*many, *unique]) == 3
+    assert count_jobs(spark, rows, [*many, *unique, *ALL_CHECKS[-5:]]) == 3
 
 
 def test_a_failed_check_takes_one_more_job_for_its_samples(
