@@ -1,5 +1,6 @@
 """Memory stays flat: what ten epochs take up, in a process of their own."""
 
+import ctypes
 import json
 import subprocess
 import sys
@@ -32,7 +33,12 @@ def make(folder: Path) -> None:
 
 
 def main(folder: str, kept: str) -> None:
-    """Print the process's own memory after each epoch, in MB; ``keep`` plants a leak."""
+    """Print the process's own memory after each epoch, in MB; ``keep`` plants a leak.
+
+    What glibc and Arrow keep for later is given back first: it comes and goes by a whole epoch's
+    row groups, and would hide a leak.
+    """
+    give_back = ctypes.CDLL(None).malloc_trim
     split = load_split(
         read_manifest(folder, 0, COLUMNS), "train", World(0, 1), Reading(1536, seed=1)
     )
@@ -42,6 +48,8 @@ def main(folder: str, kept: str) -> None:
         for number, batch in enumerate(split.batches(epoch)):
             if kept == "keep" and number % 10 == 0:
                 leak.append(batch)
+        pa.default_memory_pool().release_unused()
+        give_back(0)
         taken.append(psutil.Process().memory_full_info().uss / 1e6)
     split.close()
     print(json.dumps(taken))
@@ -62,10 +70,10 @@ def _growth(folder: Path, kept: str) -> float:
 @pytest.mark.slow
 def test_ten_epochs_take_no_more_memory_than_the_first(tmp_path: Path) -> None:
     make(tmp_path)
-    # the allocators of Arrow and glibc keep a few row groups of 2.4 MB more or less
-    assert _growth(tmp_path, "nothing") < 10
+    # a few row groups of 2.4 MB more or less
+    assert _growth(tmp_path, "nothing") < 20
     # a tenth of each epoch that is kept is seen
-    assert _growth(tmp_path, "keep") > 20
+    assert _growth(tmp_path, "keep") > 60
 
 
 if __name__ == "__main__":

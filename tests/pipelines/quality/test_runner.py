@@ -228,7 +228,10 @@ def test_a_passing_suite_takes_a_few_jobs_however_long_it_is(
     unique = [Check("unique", ("ride_id",)), Check("unique", ("city", "seats"))]
     assert count_jobs(spark, rows, [*many[:3], unique[0]]) == 3
     assert count_jobs(spark, rows, [*many, *unique]) == 3
-    assert count_jobs(spark, rows, [*many, *unique, *ALL_CHECKS[-5:]]) == 3
+    values = [*many, *unique, *ALL_CHECKS[-3:]]
+    assert count_jobs(spark, rows, values) == 3
+    pairs = [Check("at_most", ("ride_id", name)) for name in ("ride_id", "seats")]
+    assert count_jobs(spark, rows, [*values, *pairs]) == 4
 
 
 def test_a_failed_check_takes_one_more_job_for_its_samples(
