@@ -134,7 +134,7 @@ def test_a_row_group_that_goes_missing_in_the_pool_is_noticed(
 ) -> None:
     reader = _reader(tmp_path, [rows(10), rows(10, first_id=10)])
     start = reader._reader.start
-    monkeypatch.setattr(reader._reader, "start", lambda order: start(order[:-1]))
+    monkeypatch.setattr(reader._reader, "start", lambda groups, order: start(groups[:-1], order))
     with pytest.raises(TableError, match="expected 2 row groups by the manifest; got 1"):
         list(reader.read([0, 1]))
     reader.close()
