@@ -59,6 +59,7 @@ def test_the_browser_shows_a_whole_run(page: Path, tmp_path: Path) -> None:
         "quarantined: 3 rows, bad <encoding>",
         "filtered: 9,567 rows, no_label",
         "the aircraft & its age <matter>",
+        "ask fleet & co",
         "best: epoch 4",
         "Confusion matrix of the network",
         "interpolate 55.4",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.evaluation import measure, metrics, plots, verdict
+from pipelines.quality.report import CheckOutcome
 from pipelines.step import Fates, StepResult
 
 NUM_ROWS = 336_776
@@ -233,20 +234,21 @@ def _check(
     expected: str = "every row",
     broken: int = 0,
 ) -> dict[str, Any]:
-    return {
-        "rule": rule,
-        "columns": [column],
-        "severity": severity,
-        "success": success,
-        "expected": expected,
-        "observed": f"{broken:,} rows break it",
-        "unexpected_count": broken,
-        "element_count": NUM_ROWS,
-        "expectation": f"expect_{rule}",
-        "reason": "" if success else "the aircraft & its age <matter>",
-        "samples": [],
-        "error": "",
-    }
+    return asdict(
+        CheckOutcome(
+            rule,
+            (column,),
+            "error" if severity == "error" else "warning",
+            success,
+            expected,
+            f"{broken:,} rows break it",
+            broken,
+            NUM_ROWS,
+            f"expect_{rule}",
+            reason="" if success else "the aircraft & its age <matter>",
+            owner="" if success else "fleet & co",
+        )
+    )
 
 
 def _impute_state(folder: Path) -> str:
