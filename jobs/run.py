@@ -6,7 +6,6 @@ stderr; stdout carries one JSON line.
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -130,7 +129,7 @@ def run(params: RunParams) -> dict[str, Any]:
         record.write(journey)
     report = _report(layout, record)
     if failure:
-        print(f"report: {report}", file=sys.stderr, flush=True)
+        say(f"report: {report}")
         raise failure
     return _summary(journey, report)
 

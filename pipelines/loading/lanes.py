@@ -1,8 +1,8 @@
 """The batches of one epoch: of row groups in planned order, or of rows that stay in memory.
 
 A rank's part of each step is a slice of each of its lanes, laid end to end; where a lane is out of
-rows, slots stay empty: zeros, with weight zero. Rows come from the reader in the epoch's order, and
-the batches of several steps are laid at once: numpy is called a few times for each, not for each
+rows, slots stay empty: zeros, with weight zero. The batches of several steps are laid at once, and
+rows are put into the epoch's order there: numpy is called a few times for each batch, not for each
 lane's slice.
 """
 

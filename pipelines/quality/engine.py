@@ -74,7 +74,11 @@ class FusedSparkEngine(SparkDFExecutionEngine):
         if uniques and not cheap:
             return self._count_all_repeated(uniques)
         if pairs and not cheap:
-            return self._count_all_pairs(pairs, metrics or {})
+            # in one job; stock takes two for each
+            return self.resolve_metric_bundle(
+                MetricComputationConfiguration(metric, _count_of_pairs(metric, metrics or {}), {})
+                for metric in pairs
+            )
         if now := cheap or aggregates:
             return super().resolve_metrics(now, metrics, runtime_configuration)
         known = {metric.id: self._sample(metric) for metric in samples}
@@ -157,23 +161,6 @@ class FusedSparkEngine(SparkDFExecutionEngine):
         total = F.coalesce(F.sum(num), F.lit(0))
         return rows.groupBy(*names).count().agg(F.lit(key), repeated, total)
 
-    def _count_all_pairs(self, metrics: Sequence[MetricConfiguration], known: _Found) -> _Found:
-        """Count for all rules about two columns in one job; stock takes two jobs each.
-
-        As ``at_most`` asks, rows that lack one of the two do not count.
-        """
-        counted = [F.count(F.when(_pair_condition(metric, known), True)) for metric in metrics]
-        try:
-            (row,) = self._rows.agg(*counted).collect()
-        except _SPARK_ERRORS as error:
-            if len(metrics) == 1:
-                self._note_error(metrics[0], error)
-                return {}
-            return reduce(dict.__or__, [self._count_all_pairs([one], known) for one in metrics])
-        found: _Found = {metric.id: number for metric, number in zip(metrics, row, strict=True)}
-        self._counts |= found
-        return found
-
     def _note_error(self, metric: MetricConfiguration, error: Exception) -> None:
         said = str(error)[:_MAX_MESSAGE]
         if self._personal & _columns_of(metric):
@@ -186,14 +173,14 @@ def _is_count_of_pairs(metric: MetricConfiguration) -> bool:
     return is_count and "column_A" in metric.metric_domain_kwargs
 
 
-def _pair_condition(metric: MetricConfiguration, known: _Found) -> Column:
+def _count_of_pairs(metric: MetricConfiguration, known: _Found) -> Column:
+    """Count rows as ``at_most`` asks: those that lack one of the two do not count."""
     domain = metric.metric_domain_kwargs
-    both = F.col(domain["column_A"]).isNotNull() & F.col(domain["column_B"]).isNotNull()
-    if metric.metric_name.endswith(_FILTERED):
-        return both
-    name = metric.metric_name.removesuffix(_COUNT) + ".condition"
-    breaks = known[MetricConfiguration(name, domain, metric.metric_value_kwargs).id][0]
-    return both & breaks
+    counted = F.col(domain["column_A"]).isNotNull() & F.col(domain["column_B"]).isNotNull()
+    if metric.metric_name.endswith(_COUNT):
+        name = metric.metric_name.removesuffix(_COUNT) + ".condition"
+        counted &= known[MetricConfiguration(name, domain, metric.metric_value_kwargs).id][0]
+    return F.count(F.when(counted, True))
 
 
 def _columns_of(metric: MetricConfiguration) -> set[str]:

@@ -26,7 +26,7 @@ from schemas.encode import Rolling
 # each task of a sweep holds about this many rows of its few columns in memory
 _ROWS_PER_TASK = 500_000
 _MIN_TASKS = 2
-_MINCHUNK_S = 86_400
+_MIN_CHUNK_S = 86_400
 _PLACE, _KEY = "_place", "_key_"
 
 
@@ -94,7 +94,7 @@ class _Sweep:
     @property
     def chunk_s(self) -> int:
         """Seconds of a chunk: no shorter than the longest window."""
-        return max(_MINCHUNK_S, *[item.window_s for item in self.items])
+        return max(_MIN_CHUNK_S, *[item.window_s for item in self.items])
 
 
 def _sweeps(df: DataFrame, rollings: Sequence[Rolling], num_rows: int) -> list[_Sweep]:
