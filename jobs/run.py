@@ -156,7 +156,7 @@ class _Record:
             "started_at": self._started.isoformat(timespec="seconds"),
             "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "parameters": asdict(self._params),
-            "steps": [asdict(result) for result in journey.results.values()],
+            "steps": [{**asdict(result), "numbers": {}} for result in journey.results.values()],
         }
         if self._error:
             value["error"] = self._error

@@ -113,8 +113,10 @@ def _is_disk_full(error: BaseException) -> bool:
 
 
 def print_result(result: Any) -> None:
-    """Print a dataclass as the job's one JSON line on stdout."""
-    print(json.dumps(asdict(result), default=str), flush=True)
+    """Print a dataclass as the job's one JSON line on stdout, but for fields that say otherwise."""
+    hidden = {item.name for item in dataclasses.fields(result) if item.metadata.get("hidden")}
+    shown = {name: value for name, value in asdict(result).items() if name not in hidden}
+    print(json.dumps(shown, default=str), flush=True)
 
 
 def _options(item: dataclasses.Field[Any], hint: Any) -> dict[str, Any]:

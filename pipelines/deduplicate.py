@@ -6,15 +6,17 @@ from pyspark.sql import SparkSession
 
 from pipelines.cli import param
 from pipelines.layout import Layout
+from pipelines.quality.measures import riding
 from pipelines.spark.concurrent import map_tables
-from pipelines.step import Fates, StepKey, StepResult, once, step_key
+from pipelines.step import StepKey, StepResult, once, step_key
 from pipelines.tables.delta import count_rows, is_written, read_table
-from pipelines.tables.ledger import check_fates, write_kept
+from pipelines.tables.ledger import Target, Written, check_fates, write_kept
+from pipelines.tables.ledger_table import account_for, require_passed
 from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.deduplicate import DUPLICATE, OLDER_VERSION, mark_duplicates
 from schemas.catalog import dataset
-from schemas.contract import Source
-from schemas.derive import LINEAGE_NAMES
+from schemas.contract import DatasetSpec, Source
+from schemas.derive import LINEAGE_NAMES, table_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +35,32 @@ def run(spark: SparkSession, params: DeduplicateParams) -> StepResult:
     key = step_key("deduplicate", Layout(params.root, spec.name), spec.fingerprint(), params)
 
     def make() -> StepResult:
+        require_passed(params.inputs)
         written = map_tables(
             spark,
-            lambda source: _deduplicate(spark, source, inputs[source.name], key),
+            lambda source: _deduplicate(spark, spec, source, inputs[source.name], key),
             spec.sources,
         )
-        tables = tuple(str(table) for table, _ in written)
-        rows = {
-            source.name: fates for source, (_, fates) in zip(spec.sources, written, strict=True)
-        }
-        return StepResult(key.step, spec.name, key.fingerprint, tables, rows)
+        made = dict(zip([source.name for source in spec.sources], written, strict=True))
+        return StepResult(
+            key.step,
+            spec.name,
+            key.fingerprint,
+            tuple(str(item.table) for item in written),
+            {name: item.fates for name, item in made.items()},
+            numbers={name: item.numbers for name, item in made.items()},
+        )
 
-    return once(key, make, is_written)
+    return account_for(once(key, make, is_written), key.layout)
 
 
 def _deduplicate(
-    spark: SparkSession, source: Source, raw: TableVersion, key: StepKey
-) -> tuple[TableVersion, Fates]:
+    spark: SparkSession, spec: DatasetSpec, source: Source, raw: TableVersion, key: StepKey
+) -> Written:
     rows = read_table(spark, raw)
     marked = mark_duplicates(rows, source.primary_key, source.version_by, LINEAGE_NAMES)
-    target = key.layout.table("deduplicated", source.name)
-    table, fates = write_kept(marked, target, key.fingerprint, (DUPLICATE, OLDER_VERSION))
-    check_fates(str(table), fates, num_input=count_rows(raw))
-    return table, fates
+    target = Target(key.layout.table("deduplicated", source.name), key.fingerprint)
+    numbers = riding(table_spec(spec, "deduplicated", source.name), rows)
+    written = write_kept(marked, target, (DUPLICATE, OLDER_VERSION), numbers)
+    check_fates(str(written.table), written.fates, num_input=count_rows(raw))
+    return written

@@ -13,11 +13,13 @@ from pyspark.sql import functions as F
 
 from pipelines.cli import param
 from pipelines.layout import Layout
+from pipelines.quality.measures import riding
 from pipelines.spark.scratch import keep_rows, scratch_folder
 from pipelines.state import write_json
 from pipelines.step import FATE, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import count_rows, is_written, read_table
-from pipelines.tables.ledger import check_fates, write_kept
+from pipelines.tables.ledger import Target, check_fates, write_kept
+from pipelines.tables.ledger_table import account_for, require_passed
 from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.encode import encode, fit_encode
 from pipelines.transforms.encode_arrays import input_columns
@@ -53,12 +55,13 @@ def run(spark: SparkSession, params: EngineerFeaturesParams) -> StepResult:
     key = step_key("engineer_features", Layout(params.root, spec.name), spec.fingerprint(), params)
 
     def make() -> StepResult:
+        require_passed(params.inputs)
         # joins and windows feed a dozen fits and one write
         with scratch_folder(key.layout.scratch(key.step, key.fingerprint)) as folder:
             wide = keep_rows(_widen(spark, spec, inputs), folder)
             return _make_features(spark, spec, wide, key, (inputs[spec.main.name], params))
 
-    return once(key, make, is_written)
+    return account_for(once(key, make, is_written), key.layout)
 
 
 def _widen(spark: SparkSession, spec: DatasetSpec, inputs: dict[str, TableVersion]) -> DataFrame:
@@ -93,24 +96,26 @@ def _make_features(
     fills = fit_impute(train, late_imputes(spec), primary_key)
     filled = impute(wide, fills, spec.main.time, spark)
     state = fit_encode(impute(train, fills, spec.main.time, spark), spec.encodes, primary_key)
-    columns = [column.name for column in table_spec(spec, "features", spec.main.name).columns]
+    contract = table_spec(spec, "features", spec.main.name)
+    columns = [column.name for column in contract.columns]
     made = {feature.name for feature in state.columns(spec.encodes)}
     kept = tuple(name for name in columns if name not in made)
     encoded = encode(filled, spec.encodes, state, kept)
     num_rows = count_rows(main)
     ordered = _order(_mark(encoded, label), spec, num_rows, params.rows_per_file)
-    target = key.layout.table("features", spec.main.name)
+    path = key.layout.table("features", spec.main.name)
+    target = Target(path, key.fingerprint, (SPLIT_COLUMN,))
+    rows = ordered.select(*columns, FATE)
     limit = spark.conf.get("spark.sql.files.maxRecordsPerFile", "0")
     spark.conf.set("spark.sql.files.maxRecordsPerFile", params.rows_per_file)
     try:
-        table, fates = write_kept(
-            ordered.select(*columns, FATE), target, key.fingerprint, (_NO_LABEL,), (SPLIT_COLUMN,)
-        )
+        written = write_kept(rows, target, (_NO_LABEL,), riding(contract, rows))
     finally:
         spark.conf.set("spark.sql.files.maxRecordsPerFile", limit or "0")
-    check_fates(str(table), fates, num_input=num_rows)
+    table = written.table
+    check_fates(str(table), written.fates, num_input=num_rows)
     features = [asdict(feature) for feature in state.columns(spec.encodes)]
-    path = key.layout.states / f"{key.step}-{key.fingerprint}.json"
+    state_path = key.layout.states / f"{key.step}-{key.fingerprint}.json"
     record: dict[str, Any] = {
         "dataset": spec.name,
         "fingerprint": key.fingerprint,
@@ -122,10 +127,11 @@ def _make_features(
         "fills": [asdict(fill) for fill in fills],
         "encode": asdict(state),
     }
-    write_json(path, record)
+    write_json(state_path, record)
     return StepResult(
-        key.step, spec.name, key.fingerprint, (str(table),), {spec.main.name: fates},
-        {"state": str(path)}, {"num_features": len(features)},
+        key.step, spec.name, key.fingerprint, (str(table),), {spec.main.name: written.fates},
+        {"state": str(state_path)}, {"num_features": len(features)},
+        {spec.main.name: written.numbers},
     )  # fmt: skip
 
 

@@ -9,11 +9,13 @@ from pyspark.sql import functions as F
 
 from pipelines.cli import param
 from pipelines.layout import Layout
+from pipelines.quality.measures import riding
 from pipelines.spark.concurrent import map_tables
 from pipelines.state import write_json
-from pipelines.step import Fates, StepKey, StepResult, once, step_key
+from pipelines.step import StepKey, StepResult, once, step_key
 from pipelines.tables.delta import count_rows, is_written, read_table
-from pipelines.tables.ledger import check_fates, write_all
+from pipelines.tables.ledger import Target, Written, check_fates, write_all
+from pipelines.tables.ledger_table import account_for, require_passed
 from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.impute import Fill, fit_impute, impute
 from schemas.catalog import dataset
@@ -40,28 +42,36 @@ def run(spark: SparkSession, params: ImputeParams) -> StepResult:
     key = step_key("impute", Layout(params.root, spec.name), spec.fingerprint(), params)
 
     def make() -> StepResult:
-        made = map_tables(spark, lambda name: _impute(spark, spec, name, inputs[name], key), names)
-        tables = tuple(str(table) for table, _, _ in made)
-        rows = {name: fates for name, (_, fates, _) in zip(names, made, strict=True)}
-        state = {
-            name: [asdict(fill) for fill in fills]
-            for name, (_, _, fills) in zip(names, made, strict=True)
-        }
+        require_passed(params.inputs)
+        imputed = map_tables(
+            spark, lambda name: _impute(spark, spec, name, inputs[name], key), names
+        )
+        made = dict(zip(names, imputed, strict=True))
+        state = {name: [asdict(fill) for fill in fills] for name, (_, fills) in made.items()}
         path = _write_state(key, {"inputs": params.inputs, "fills": state})
-        return StepResult(key.step, spec.name, key.fingerprint, tables, rows, {"state": str(path)})
+        return StepResult(
+            key.step,
+            spec.name,
+            key.fingerprint,
+            tuple(str(written.table) for written, _ in made.values()),
+            {name: written.fates for name, (written, _) in made.items()},
+            {"state": str(path)},
+            numbers={name: written.numbers for name, (written, _) in made.items()},
+        )
 
-    return once(key, make, is_written)
+    return account_for(once(key, make, is_written), key.layout)
 
 
 def _impute(
     spark: SparkSession, spec: DatasetSpec, name: str, table: TableVersion, key: StepKey
-) -> tuple[TableVersion, Fates, tuple[Fill, ...]]:
+) -> tuple[Written, tuple[Fill, ...]]:
     filled, fills = _fill(spark, read_table(spark, table), spec.source(name), spec)
-    wanted = [column.name for column in table_spec(spec, "imputed", name).columns]
-    target = key.layout.table("imputed", name)
-    written, fates = write_all(filled.select(*wanted), target, key.fingerprint)
-    check_fates(str(written), fates, num_input=count_rows(table))
-    return written, fates, fills
+    contract = table_spec(spec, "imputed", name)
+    wanted = filled.select(*[column.name for column in contract.columns])
+    target = Target(key.layout.table("imputed", name), key.fingerprint)
+    written = write_all(wanted, target, riding(contract, wanted))
+    check_fates(str(written.table), written.fates, num_input=count_rows(table))
+    return written, fills
 
 
 def _fill(

@@ -5,7 +5,6 @@ that breaks its contract leaves everything as it was. Text is parsed once, into 
 Parquet files; the tables are written from there.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from pipelines.cli import param
-from pipelines.errors import ContractError, LedgerError, TableError
+from pipelines.errors import ContractError
 from pipelines.layout import Layout
+from pipelines.quality.measures import riding
 from pipelines.sources.inspect_files import SourceFile, inspect_files
 from pipelines.sources.locate import locate, read_places
 from pipelines.sources.parse import (
@@ -28,20 +28,18 @@ from pipelines.sources.parse import (
 )
 from pipelines.sources.text import read_records
 from pipelines.spark.concurrent import map_tables
-from pipelines.spark.schema import local_frame
 from pipelines.spark.scratch import keep_rows, scratch_folder
-from pipelines.step import FATE, Fates, StepKey, StepResult, once, step_key
-from pipelines.tables.delta import commit_info, has_version, lock_table, versions
-from pipelines.tables.ledger import check_fates, write_kept
-from pipelines.tables.version import TableVersion, parse_version
+from pipelines.step import FATE, StepKey, StepResult, once, step_key
+from pipelines.tables.delta import has_version
+from pipelines.tables.ledger import Target, Written, check_fates, write_kept
+from pipelines.tables.ledger_table import account_for
+from pipelines.tables.quarantine import write_quarantine
+from pipelines.tables.version import parse_version
 from schemas.catalog import dataset
 from schemas.contract import DatasetSpec, Source
+from schemas.derive import table_spec
 
 STEP = "ingest"
-_QUARANTINE = (
-    "dataset string, source string, stage string, rule string, detail string, source_file string, "
-    "position long, raw string, run string"
-)
 _MAX_REASONS = 3
 _PLACE = ("source_file", "position", "detail")
 
@@ -87,6 +85,7 @@ def run(spark: SparkSession, params: IngestParams) -> StepResult:
     digests = {name: [(file.name, file.digest) for file in some] for name, some in files.items()}
     key = step_key(STEP, layout, spec.fingerprint(), digests)
     made = once(key, lambda: _ingest(spark, spec, key, files), _has_tables)
+    account_for(made, layout)
     return replace(made, details={**made.details, "same_bytes_left_out": repeated})
 
 
@@ -99,15 +98,24 @@ def _ingest(
             lambda source: _check(spark, spec, source, files[source.name], folder / source.name),
             spec.sources,
         )
-        written = map_tables(spark, lambda item: _write(item, key), checked)
-        quarantine = _write_quarantine(spark, checked, spec.name, key)
+        written = map_tables(spark, lambda item: _write(item, spec, key), checked)
+        parts = [(item.source.name, item.malformed) for item in checked]
+        num_malformed = sum(item.num_malformed for item in checked)
+        quarantine = write_quarantine(spark, parts, key, num_malformed)
     details: dict[str, Any] = {
         "quarantine": str(quarantine),
         "files": {name: [asdict(file) for file in some] for name, some in files.items()},
     }
-    pinned = tuple(str(table) for table, _ in written)
-    rows = {item.source.name: fates for item, (_, fates) in zip(checked, written, strict=True)}
-    return StepResult(STEP, spec.name, key.fingerprint, pinned, rows, details=details)
+    made = {item.source.name: table for item, table in zip(checked, written, strict=True)}
+    return StepResult(
+        STEP,
+        spec.name,
+        key.fingerprint,
+        tuple(str(item.table) for item in written),
+        {name: item.fates for name, item in made.items()},
+        details=details,
+        numbers={name: item.numbers for name, item in made.items()},
+    )
 
 
 def _check(
@@ -176,56 +184,20 @@ def _first_reasons(malformed: DataFrame) -> str:
     return f": {'; '.join(said)}" if said else ""
 
 
-def _write(item: _Checked, key: StepKey) -> tuple[TableVersion, Fates]:
-    path = key.layout.table("raw", item.source.name)
-    table, fates = write_kept(item.parsed.drop(REASON), path, key.fingerprint, item.fates)
+def _write(item: _Checked, spec: DatasetSpec, key: StepKey) -> Written:
+    target = Target(key.layout.table("raw", item.source.name), key.fingerprint)
+    rows = item.parsed.drop(REASON)
+    numbers = riding(table_spec(spec, "raw", item.source.name), rows)
+    written = write_kept(rows, target, item.fates, numbers)
+    fates = written.fates
     num_skipped = sum(file.num_skipped for file in item.files)
     if num_skipped:
         # empty lines between records of several lines: Spark's reader passes over them
         blank = BLANK.partition(":")[2]
         filtered = {**fates.filtered, blank: fates.filtered.get(blank, 0) + num_skipped}
         fates = replace(fates, read=fates.read + num_skipped, filtered=filtered)
-    check_fates(str(table), fates, num_input=sum(file.num_rows for file in item.files))
-    return table, fates
-
-
-def _write_quarantine(
-    spark: SparkSession, checked: Sequence[_Checked], name: str, key: StepKey
-) -> TableVersion:
-    """Replace the quarantined rows of this data set and stage; those of other stages stay."""
-    rows = local_frame(spark, [], _QUARANTINE)
-    for item in checked:
-        rows = rows.unionByName(
-            item.malformed.withColumns(
-                {
-                    "dataset": F.lit(name),
-                    "source": F.lit(item.source.name),
-                    "stage": F.lit(STEP),
-                    "run": F.lit(key.fingerprint),
-                }
-            )
-        )
-    path = key.layout.quarantine
-    with lock_table(path):
-        before = versions(path)
-        writer = rows.coalesce(1).write.format("delta").mode("overwrite")
-        writer = writer.option("userMetadata", key.fingerprint)
-        if before:
-            writer = writer.option("replaceWhere", f"dataset = '{name}' AND stage = '{STEP}'")
-        writer.save(path)
-        written = TableVersion(path, versions(path)[-1])
-        # no row in place of no row: Delta makes no commit
-        is_new = written.version not in before
-        if is_new and commit_info(written).get("userMetadata") != key.fingerprint:
-            raise TableError(f"{path}: another writer ignores the table's lock; stop it, run again")
-    num_expected = sum(item.num_malformed for item in checked)
-    mine = (F.col("stage") == STEP) & (F.col("dataset") == name)
-    num_written = spark.read.format("delta").load(path).where(mine).count()
-    if num_written != num_expected:
-        raise LedgerError(
-            f"{written}: expected {num_expected} quarantined rows; the table holds {num_written}"
-        )
-    return written
+    check_fates(str(written.table), fates, num_input=sum(file.num_rows for file in item.files))
+    return replace(written, fates=fates)
 
 
 def _has_tables(result: StepResult) -> bool:

@@ -28,6 +28,16 @@ class Layout:
         return str(self.base / "quarantine")
 
     @property
+    def ledger(self) -> Path:
+        """Delta table of rows by fate for each step, and of what has passed its checks."""
+        return self.base / "ledger"
+
+    @property
+    def measures(self) -> Path:
+        """Delta table of the numbers that checks rest on, of each version of each table."""
+        return self.base / "measures"
+
+    @property
     def predictions(self) -> str:
         """Delta table of scored rows."""
         return str(self.base / "predictions")

@@ -19,7 +19,8 @@ from pipelines.registry import package, store
 from pipelines.state import read_features
 from pipelines.step import Fates, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import has_version, read_table
-from pipelines.tables.ledger import check_fates, write_all
+from pipelines.tables.ledger import Target, check_fates, write_all
+from pipelines.tables.ledger_table import account_for, require_passed
 from pipelines.tables.version import parse_version
 from schemas.catalog import dataset
 from schemas.contract import SPLIT_COLUMN, SPLITS
@@ -56,16 +57,18 @@ def run(spark: SparkSession, params: ScoreParams) -> StepResult:
     version = store.resolve(registry, params.dataset, params.model)
     pinned = (str(parse_version(params.features)), version.number, version.tags["manifest_sha256"])
     key = step_key("score", layout, spec.fingerprint(), pinned, params.split)
-    return once(
+    made = once(
         key,
         lambda: _score(spark, params, key, version),
         lambda known: has_version(parse_version(known.tables[0])),
     )
+    return account_for(made, layout)
 
 
 def _score(
     spark: SparkSession, params: ScoreParams, key: StepKey, version: store.Version
 ) -> StepResult:
+    require_passed((params.features,))
     manifest = package.open_package(version.folder, version.tags["manifest_sha256"])
     features = read_features(version.folder / package.STATE)
     source = parse_version(params.features)
@@ -86,16 +89,16 @@ def _score(
             "features_version": F.lit(source.version).cast("long"),
         }
     )
-    written, fates = write_all(marked, key.layout.predictions, key.fingerprint)
-    found = explain_fates(fates, counts, params.split)
-    check_fates(str(written), found)
+    written = write_all(marked, Target(key.layout.predictions, key.fingerprint))
+    found = explain_fates(written.fates, counts, params.split)
+    check_fates(str(written.table), found)
     details: dict[str, Any] = {"name": version.name, "version": version.number}
     details |= {"split": params.split, "features": str(source), "model_sha256": digest}
     return StepResult(
         "score",
         params.dataset,
         key.fingerprint,
-        tables=(str(written),),
+        tables=(str(written.table),),
         rows={source.name: found},
         details=details,
     )

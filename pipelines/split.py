@@ -7,14 +7,16 @@ from pyspark.sql import DataFrame, SparkSession
 from pipelines.cli import param
 from pipelines.errors import ContractError
 from pipelines.layout import Layout
+from pipelines.quality.measures import riding
 from pipelines.step import FATE, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import count_rows, is_written, read_table
-from pipelines.tables.ledger import check_fates, write_kept
+from pipelines.tables.ledger import Target, check_fates, write_kept
+from pipelines.tables.ledger_table import account_for, require_passed
 from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.split import OUTSIDE_SPLIT, add_derived, add_label, mark_split
 from schemas.catalog import dataset
 from schemas.contract import SPLIT_COLUMN, SPLITS, DatasetSpec
-from schemas.derive import early_derived, main_columns
+from schemas.derive import early_derived, main_columns, table_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,12 @@ def run(spark: SparkSession, params: SplitParams) -> StepResult:
     spec = dataset(params.dataset)
     source = parse_versions(params.inputs, [spec.main.name])[spec.main.name]
     key = step_key("split", Layout(params.root, spec.name), spec.fingerprint(), params)
-    return once(key, lambda: _split(spark, spec, source, key), is_written)
+
+    def make() -> StepResult:
+        require_passed(params.inputs)
+        return _split(spark, spec, source, key)
+
+    return account_for(once(key, make, is_written), key.layout)
 
 
 def _split(
@@ -45,13 +52,19 @@ def _split(
     marked = mark_split(rows, spec.split)
     sizes = _sizes(marked, spec)
     wanted = [column.name for column in main_columns(spec)]
-    target = key.layout.table("split", spec.main.name)
+    target = Target(key.layout.table("split", spec.main.name), key.fingerprint)
     marked = marked.select(*wanted, FATE)
-    table, fates = write_kept(marked, target, key.fingerprint, (OUTSIDE_SPLIT,))
-    check_fates(str(table), fates, num_input=count_rows(source))
-    rows_by_fate, details = {spec.main.name: fates}, {"splits": sizes}
+    numbers = riding(table_spec(spec, "split", spec.main.name), marked)
+    written = write_kept(marked, target, (OUTSIDE_SPLIT,), numbers)
+    check_fates(str(written.table), written.fates, num_input=count_rows(source))
     return StepResult(
-        key.step, spec.name, key.fingerprint, (str(table),), rows_by_fate, details=details
+        key.step,
+        spec.name,
+        key.fingerprint,
+        (str(written.table),),
+        {spec.main.name: written.fates},
+        details={"splits": sizes},
+        numbers={spec.main.name: written.numbers},
     )
 
 

@@ -41,7 +41,8 @@ class StepResult:
     """The one JSON line of a job.
 
     ``tables`` are the pinned tables written, main source first; ``rows`` their fates by source
-    name; ``files`` named paths such as ``state`` or ``report``; ``details`` figures for the page.
+    name; ``files`` named paths such as ``state`` or ``report``; ``details`` figures for the page;
+    ``numbers`` what was measured while each table was written, by source: kept, not printed.
     """
 
     step: str
@@ -51,6 +52,7 @@ class StepResult:
     rows: dict[str, Fates] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
+    numbers: dict[str, dict[str, Any]] = field(default_factory=dict, metadata={"hidden": True})
     seconds: float = 0.0
     is_reused: bool = False
 

@@ -6,8 +6,9 @@ if this one ends well.
 
 import sys
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 from pyspark.sql import SparkSession
 
@@ -16,14 +17,18 @@ from pipelines.errors import DataQualityError, ParameterError
 from pipelines.layout import Layout
 from pipelines.quality.report import QualityReport, read_report
 from pipelines.spark.concurrent import map_tables
-from pipelines.step import StepResult, once, step_key
+from pipelines.state import read_json
+from pipelines.step import StepResult, once, read_result, step_key
 from pipelines.tables.delta import commit_info, read_table
+from pipelines.tables.ledger_table import account_for, written_by
+from pipelines.tables.measures_table import keep_numbers, last_numbers
 from pipelines.tables.version import TableVersion, parse_version
 from schemas.catalog import dataset
 from schemas.contract import Layer, TableSpec
 from schemas.derive import table_spec
 
 _MAX_SHOWN = 20
+_MILLIS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,8 @@ def run(spark: SparkSession, params: ValidateParams) -> StepResult:
         )
 
     result = once(key, make, lambda known: _has_pages(known, layout))
+    # the mark that lets the next step read: last, when all that it rests on is stored
+    account_for(result, layout)
     _close_gate(result, layout)
     return result
 
@@ -87,14 +94,25 @@ def _check(
     spark: SparkSession, tables: list[TableVersion], specs: list[TableSpec], layout: Layout
 ) -> tuple[QualityReport, ...]:
     # here, since its import takes seconds that --help and a reused result need not wait for
-    from pipelines.quality.runner import check_table  # noqa: PLC0415
+    from pipelines.quality.runner import Asked, Checked, check_table  # noqa: PLC0415
     from pipelines.quality.store import store_results  # noqa: PLC0415
 
-    checked = map_tables(
-        spark,
-        lambda pair: check_table(read_table(spark, pair[0]), pair[1], str(pair[0])),
-        list(zip(tables, specs, strict=True)),
-    )
+    frames = {table.name: read_table(spark, table) for table in tables}
+
+    def check(pair: tuple[TableVersion, TableSpec]) -> Checked:
+        table, spec = pair
+        asked = Asked(
+            str(table),
+            _ridden(table, layout),
+            frames,
+            last_numbers(layout, table, max(check.last for check in spec.checks)),
+            datetime.fromtimestamp(commit_info(table)["timestamp"] / _MILLIS, UTC),
+        )
+        return check_table(frames[table.name], spec, asked)
+
+    checked = map_tables(spark, check, list(zip(tables, specs, strict=True)))
+    for table, item in zip(tables, checked, strict=True):
+        keep_numbers(layout, table, item.numbers, passed=item.report.success)
     try:
         return store_results(checked, layout.quality)
     except OSError as error:
@@ -104,6 +122,17 @@ def _check(
             f"{error}. The tables count as unchecked; make the folder writable and run this step "
             "again" + "".join(f"\n  {line}" for line in said)
         ) from error
+
+
+def _ridden(table: TableVersion, layout: Layout) -> dict[str, Any]:
+    """Numbers that were measured while the version was written, from the record of its step."""
+    commit = written_by(table)
+    for path in layout.steps.glob(f"*-{commit}.json") if commit else ():
+        record = read_result(read_json(path))
+        if str(table) in record.tables:
+            found = record.numbers.get(table.name, {})
+            return {name: float(v) if isinstance(v, str) else v for name, v in found.items()}
+    return {}
 
 
 def _reports(result: StepResult) -> list[QualityReport]:

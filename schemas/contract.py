@@ -14,10 +14,11 @@ from schemas.encode import Encode, Impute, Join, Rolling
 ColumnType: TypeAlias = Literal[
     "string", "int", "long", "float", "double", "boolean", "timestamp", "date"
 ]
-Severity: TypeAlias = Literal["error", "warning"]
+Severity: TypeAlias = Literal["error", "warning", "quarantine"]
 Rule: TypeAlias = Literal[
-    "not_null", "unique", "between", "length", "in_set", "matches", "finite", "at_most",
-    "row_count", "distinct_count", "sum", "mean", "columns",
+    "not_null", "unique", "between", "length", "in_set", "matches", "finite", "at_most", "sql",
+    "in_table", "increasing", "row_count", "distinct_count", "sum", "mean", "quantile", "fresh",
+    "columns", "types", "expectation",
 ]  # fmt: skip
 Layer: TypeAlias = Literal["raw", "deduplicated", "split", "imputed", "features"]
 # in the order in which they are made
@@ -61,13 +62,30 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule that a table must keep; ``rule`` is a word of ``pipelines.quality``.
+    """One rule that a table must keep.
 
     ``minimum`` and ``maximum`` bound a value (``between``), the length of a text (``length``), the
-    number of rows (``row_count``) or of distinct values (``distinct_count``), a ``sum`` or a
-    ``mean``. ``at_most`` takes two columns: the first is not greater than the second, in rows that
-    have both. ``mostly`` is the least share of rows that must pass, in (0, 1]; rules about the
-    whole table have none. ``owner`` is who to ask when it fails.
+    number of rows (``row_count``) or of distinct values (``distinct_count``), a ``sum``, a ``mean``
+    or the value below which a share ``quantile`` of all values lies. Rules of rows:
+
+    - ``at_most`` takes two columns: the first is not greater than the second, where both are there;
+    - ``sql``: a Spark SQL expression over the table's columns is true or null in each row;
+    - ``in_table``: values occur in ``other``, a ``table.column`` of the same layer;
+    - ``increasing`` takes two columns: the first never falls where rows are ordered by the second.
+
+    Rules of the whole table:
+
+    - ``fresh``: the newest value is at most ``maximum`` hours older than the table's commit;
+    - ``columns``: these columns in this order; ``types``: each of its declared type;
+    - ``expectation``: any other of Great Expectations, by the name of its class; ``arguments``.
+
+    ``last`` makes bounds of a number of the table relative to the same number of the last so many
+    versions that passed: ``minimum`` and ``maximum`` are then shares of their mean, or with
+    ``sigmas`` it may lie so many standard deviations from it. While there are none, it passes.
+
+    ``mostly`` is the least share of rows that must pass, in (0, 1]; only rules of rows have it.
+    With severity ``quarantine`` rows that break the rule are set aside before the table is written,
+    and less than ``mostly`` of good ones is an error. ``owner`` is who to ask when it fails.
     """
 
     rule: Rule
@@ -76,6 +94,13 @@ class Check:
     maximum: float | None = None
     values: tuple[str | int, ...] = ()
     pattern: str = ""
+    sql: str = ""
+    other: str = ""
+    quantile: float | None = None
+    last: int = 0
+    sigmas: float | None = None
+    expectation: str = ""
+    arguments: tuple[tuple[str, str | float | int | bool], ...] = ()
     mostly: float = 1.0
     severity: Severity = "error"
     reason: str = ""

@@ -1,12 +1,10 @@
-"""A table's contract as a Great Expectations suite.
+"""Checks as a Great Expectations suite.
 
-One expectation per check and column, so that each column has its own line in a report. What a
-person should know of a check (rule, severity, reason) travels in the expectation's ``meta``.
+What a person should know of a check (rule, severity, reason) travels in the expectation's ``meta``.
 """
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import great_expectations.expectations as gx_expectations
@@ -15,101 +13,36 @@ from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 
 from pipelines.errors import ContractError
+from pipelines.quality.checks import TRAITS
+from pipelines.quality.measures import GREATEST, LEAST
 from pipelines.quality.wording import expected_text
-from schemas.contract import Check, TableSpec
+from pipelines.spark.schema import struct_type
+from schemas.contract import Check, Column
 
 gxe: Any = gx_expectations  # its names are not declared as exported
-_NOT_EMPTY = Check("row_count", minimum=1, reason="a table without rows keeps every other rule")
-_SEVERITIES = {"error": FailureSeverity.CRITICAL, "warning": FailureSeverity.WARNING}
-_BOUNDED = ("between", "length", "row_count", "distinct_count", "sum", "mean")
-_LEAST, _GREATEST = -sys.float_info.max, sys.float_info.max
+_SEVERITIES = {
+    "error": FailureSeverity.CRITICAL,
+    "quarantine": FailureSeverity.CRITICAL,  # no such row may be left
+    "warning": FailureSeverity.WARNING,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """How one word of the contract is said in Great Expectations.
-
-    ``is_per_column``: one expectation for each column of the check, else one for all of them.
-    ``is_of_rows``: rows keep it or break it, else the table as a whole does.
-    """
-
-    make: Callable[..., Expectation]
-    arguments: Callable[[Check], dict[str, Any]]
-    is_per_column: bool = True
-    is_of_rows: bool = True
-
-
-def suite_name(spec: TableSpec) -> str:
-    """Name of a table's suite: data set, layer and table."""
-    return f"{spec.dataset}.{spec.layer}.{spec.name}"
-
-
-def build_suite(spec: TableSpec) -> ExpectationSuite:
-    """Render the checks of one table.
-
-    A rule that must have rows to fail passes on an empty table, so every suite also asks for at
-    least one row. Equal checks become one, with the greater severity.
+def build_suite(
+    name: str, checks: Sequence[Check], columns: Sequence[Column], written_at: datetime
+) -> ExpectationSuite:
+    """Render the checks of one table; bounds that are relative must have been resolved.
 
     Raises:
-        ContractError: There are no checks, or a check is incomplete or names an unknown column.
+        ContractError: Great Expectations has no such expectation, or refuses its arguments.
     """
-    if not spec.checks:
-        raise ContractError(
-            f"{suite_name(spec)}: expected at least one check; the contract declares none, and a "
-            "gate without checks lets everything through. Add checks to the contract"
-        )
-    single = [part for check in (_NOT_EMPTY, *spec.checks) for part in _split(check, spec)]
-    expectations = [_expectation(check, position) for position, check in enumerate(_merge(single))]
-    return ExpectationSuite(name=suite_name(spec), expectations=expectations)
+    kinds = {column.name: column for column in columns}
+    made = [_expectation(check, place, kinds, written_at) for place, check in enumerate(checks)]
+    return ExpectationSuite(name=name, expectations=made)
 
 
-def _split(check: Check, spec: TableSpec) -> Iterator[Check]:
-    names = tuple(column.name for column in spec.columns)
-    _check_complete(check, suite_name(spec), names)
-    if check.rule == "columns":
-        yield replace(check, columns=check.columns or names)
-    elif _RULES[check.rule].is_per_column:
-        for name in check.columns:
-            yield replace(check, columns=(name,))
-    else:
-        yield check
-
-
-def _check_complete(check: Check, suite: str, names: Sequence[str]) -> None:
-    has_bounds = check.minimum is not None or check.maximum is not None
-    rule = _RULES.get(check.rule)
-    wrong = {
-        f"a rule of {sorted(_RULES)}": not rule,
-        f"columns among {list(names)}": not set(check.columns) <= {*names}
-        and check.rule != "columns",
-        "at least one column": not check.columns and check.rule not in ("row_count", "columns"),
-        "two columns": check.rule == "at_most" and len(check.columns) != 2,  # noqa: PLR2004
-        "mostly in (0, 1]": not 0 < check.mostly <= 1,
-        "no mostly, as it is about the whole table": bool(rule)
-        and not rule.is_of_rows
-        and check.mostly != 1,
-        "minimum, maximum or both": check.rule in _BOUNDED and not has_bounds,
-        "values": check.rule == "in_set" and not check.values,
-        "a pattern": check.rule == "matches" and not check.pattern,
-    }
-    missing = [expected for expected, is_wrong in wrong.items() if is_wrong]
-    if missing:
-        raise ContractError(f"{suite}: expected {' and '.join(missing)}; got {check}")
-
-
-def _merge(checks: list[Check]) -> list[Check]:
-    kept: dict[Check, Check] = {}
-    for check in checks:
-        same = replace(check, severity="error", reason="")
-        known = kept.get(same)
-        if known is None or (known.severity == "warning" and check.severity == "error"):
-            reason = check.reason or (known.reason if known else "")
-            kept[same] = replace(check, reason=reason)
-    return list(kept.values())
-
-
-def _expectation(check: Check, position: int) -> Expectation:
-    rule = _RULES[check.rule]
+def _expectation(
+    check: Check, position: int, columns: Mapping[str, Column], written_at: datetime
+) -> Expectation:
     meta: dict[str, Any] = {
         "position": position,
         "rule": check.rule,
@@ -120,15 +53,37 @@ def _expectation(check: Check, position: int) -> Expectation:
         "reason": check.reason,
         "owner": check.owner,
     }
-    arguments = rule.arguments(check)
-    if rule.is_of_rows:
-        arguments["mostly"] = check.mostly
-    return rule.make(
-        **arguments,
-        severity=_SEVERITIES[check.severity],
-        meta=meta,
-        notes=check.reason or None,
-    )
+    arguments = _arguments(check, columns, written_at)
+    if TRAITS[check.rule].is_of_rows:
+        # rows that break a rule of severity quarantine have been set aside: none may be left
+        arguments["mostly"] = 1.0 if check.severity == "quarantine" else check.mostly
+    try:
+        return _make(check)(
+            **arguments, severity=_SEVERITIES[check.severity], meta=meta, notes=check.reason or None
+        )
+    except (AttributeError, ValueError) as error:
+        raise ContractError(
+            f"expected an expectation that Great Expectations can make; got {check}: {error}"
+        ) from error
+
+
+def _make(check: Check) -> Callable[..., Expectation]:
+    if check.rule == "expectation":
+        return getattr(gxe, check.expectation)
+    if check.rule == "unique":
+        is_one = len(check.columns) == 1
+        return gxe.ExpectColumnValuesToBeUnique if is_one else gxe.ExpectCompoundColumnsToBeUnique
+    return _CLASSES[check.rule]
+
+
+def _arguments(check: Check, columns: Mapping[str, Column], written_at: datetime) -> dict[str, Any]:
+    if check.rule == "types":
+        kind = struct_type([columns[check.columns[0]]]).fields[0].dataType
+        return _column(check) | {"type_": type(kind).__name__}
+    if check.rule == "fresh":
+        oldest = written_at.astimezone(UTC) - timedelta(hours=check.maximum or 0)
+        return _column(check) | {"min_value": oldest.replace(tzinfo=None)}
+    return _ARGUMENTS[check.rule](check)
 
 
 def _column(check: Check) -> dict[str, Any]:
@@ -136,13 +91,9 @@ def _column(check: Check) -> dict[str, Any]:
 
 
 def _between(check: Check) -> dict[str, Any]:
-    """Bounds of a range; an open end is the greatest float.
-
-    So NaN and the infinities lie in no range. Spark orders NaN above all numbers, see "NaN
-    Semantics" in its SQL reference: without an upper bound NaN would pass.
-    """
-    minimum = _LEAST if check.minimum is None else check.minimum
-    maximum = _GREATEST if check.maximum is None else check.maximum
+    """Bounds of a range; an open end is the greatest float, as ``measures`` counts."""
+    minimum = LEAST if check.minimum is None else check.minimum
+    maximum = GREATEST if check.maximum is None else check.maximum
     arguments = _column(check) | {"min_value": minimum, "max_value": maximum}
     if check.minimum is None or check.maximum is None:
         arguments["description"] = f"values are finite, {expected_text(check)}."
@@ -151,8 +102,8 @@ def _between(check: Check) -> dict[str, Any]:
 
 def _finite(check: Check) -> dict[str, Any]:
     return _column(check) | {
-        "min_value": _LEAST,
-        "max_value": _GREATEST,
+        "min_value": LEAST,
+        "max_value": GREATEST,
         "description": f"values are finite: {expected_text(check)}.",
     }
 
@@ -169,6 +120,16 @@ def _whole_bounds(check: Check) -> dict[str, Any]:
     return {"min_value": _whole(check.minimum), "max_value": _whole(check.maximum)}
 
 
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _quantile(check: Check) -> dict[str, Any]:
+    bounds = [[check.minimum, check.maximum]]
+    ranges = {"quantiles": [check.quantile], "value_ranges": bounds}
+    return _column(check) | {"quantile_ranges": ranges}
+
+
 def _at_most(check: Check) -> dict[str, Any]:
     less, greater = check.columns
     return {
@@ -180,49 +141,65 @@ def _at_most(check: Check) -> dict[str, Any]:
     }
 
 
-def _whole(value: float | None) -> int | None:
-    return None if value is None else int(value)
+def _query(where: str, check: Check) -> dict[str, Any]:
+    """A query of the rows that break a rule, in the table ``{batch}``."""
+    said = where.replace("{", "{{").replace("}", "}}")
+    return {
+        "unexpected_rows_query": f"SELECT * FROM {{batch}} WHERE {said}",  # noqa: S608  the contract is code
+        "description": f"{expected_text(check)}.",
+    }
 
 
-def _make_unique(**arguments: Any) -> Expectation:
-    if "column" in arguments:
-        return gxe.ExpectColumnValuesToBeUnique(**arguments)
-    return gxe.ExpectCompoundColumnsToBeUnique(**arguments)
+def _in_table(check: Check) -> dict[str, Any]:
+    table, _, column = check.other.partition(".")
+    return _query(f"{check.columns[0]} NOT IN (SELECT {column} FROM {table})", check)  # noqa: S608
 
 
-_RULES: dict[str, _Rule] = {
-    "not_null": _Rule(gxe.ExpectColumnValuesToNotBeNull, _column),
-    "unique": _Rule(_make_unique, _unique, is_per_column=False),
-    "between": _Rule(gxe.ExpectColumnValuesToBeBetween, _between),
-    "finite": _Rule(gxe.ExpectColumnValuesToBeBetween, _finite),
-    "in_set": _Rule(
-        gxe.ExpectColumnValuesToBeInSet, lambda c: _column(c) | {"value_set": list(c.values)}
-    ),
-    "matches": _Rule(
-        gxe.ExpectColumnValuesToMatchRegex, lambda c: _column(c) | {"regex": c.pattern}
-    ),
-    "length": _Rule(
-        gxe.ExpectColumnValueLengthsToBeBetween, lambda c: _column(c) | _whole_bounds(c)
-    ),
-    "at_most": _Rule(gxe.ExpectColumnPairValuesAToBeGreaterThanB, _at_most, is_per_column=False),
-    "row_count": _Rule(
-        gxe.ExpectTableRowCountToBeBetween, _whole_bounds, is_per_column=False, is_of_rows=False
-    ),
-    "distinct_count": _Rule(
-        gxe.ExpectColumnUniqueValueCountToBeBetween,
-        lambda c: _column(c) | _whole_bounds(c),
-        is_of_rows=False,
-    ),
-    "sum": _Rule(
-        gxe.ExpectColumnSumToBeBetween, lambda c: _column(c) | _bounds(c), is_of_rows=False
-    ),
-    "mean": _Rule(
-        gxe.ExpectColumnMeanToBeBetween, lambda c: _column(c) | _bounds(c), is_of_rows=False
-    ),
-    "columns": _Rule(
-        gxe.ExpectTableColumnsToMatchOrderedList,
-        lambda c: {"column_list": list(c.columns)},
-        is_per_column=False,
-        is_of_rows=False,
+def _increasing(check: Check) -> dict[str, Any]:
+    value, order = check.columns
+    # shown to people; what it counts is counted by groups of equal order
+    return _query(f"{value} < max({value}) OVER (ORDER BY {order} ROWS BEFORE)", check)
+
+
+_CLASSES: dict[str, Callable[..., Expectation]] = {
+    "not_null": gxe.ExpectColumnValuesToNotBeNull,
+    "between": gxe.ExpectColumnValuesToBeBetween,
+    "finite": gxe.ExpectColumnValuesToBeBetween,
+    "in_set": gxe.ExpectColumnValuesToBeInSet,
+    "matches": gxe.ExpectColumnValuesToMatchRegex,
+    "length": gxe.ExpectColumnValueLengthsToBeBetween,
+    "at_most": gxe.ExpectColumnPairValuesAToBeGreaterThanB,
+    "sql": gxe.UnexpectedRowsExpectation,
+    "in_table": gxe.UnexpectedRowsExpectation,
+    "increasing": gxe.UnexpectedRowsExpectation,
+    "row_count": gxe.ExpectTableRowCountToBeBetween,
+    "distinct_count": gxe.ExpectColumnUniqueValueCountToBeBetween,
+    "sum": gxe.ExpectColumnSumToBeBetween,
+    "mean": gxe.ExpectColumnMeanToBeBetween,
+    "quantile": gxe.ExpectColumnQuantileValuesToBeBetween,
+    "fresh": gxe.ExpectColumnMaxToBeBetween,
+    "columns": gxe.ExpectTableColumnsToMatchOrderedList,
+    "types": gxe.ExpectColumnValuesToBeOfType,
+}
+_ARGUMENTS: dict[str, Callable[[Check], dict[str, Any]]] = {
+    "not_null": _column,
+    "unique": _unique,
+    "between": _between,
+    "finite": _finite,
+    "in_set": lambda check: _column(check) | {"value_set": list(check.values)},
+    "matches": lambda check: _column(check) | {"regex": check.pattern},
+    "length": lambda check: _column(check) | _whole_bounds(check),
+    "at_most": _at_most,
+    "sql": lambda check: _query(f"NOT ({check.sql})", check),
+    "in_table": _in_table,
+    "increasing": _increasing,
+    "row_count": _whole_bounds,
+    "distinct_count": lambda check: _column(check) | _whole_bounds(check),
+    "sum": lambda check: _column(check) | _bounds(check),
+    "mean": lambda check: _column(check) | _bounds(check),
+    "quantile": _quantile,
+    "columns": lambda check: {"column_list": list(check.columns)},
+    "expectation": lambda check: (
+        (_column(check) if len(check.columns) == 1 else {}) | dict(check.arguments)
     ),
 }

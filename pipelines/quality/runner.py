@@ -1,6 +1,8 @@
-"""Run one table's suite on a frame and say what came of it."""
+"""Check one table: numbers that rode on its write, one job for the rest, and Great Expectations."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import great_expectations
@@ -14,17 +16,34 @@ from great_expectations.validator.validation_statistics import calc_validation_s
 from great_expectations.validator.validator import Validator
 from pyspark.sql import DataFrame
 
-from pipelines.quality.engine import NUM_SAMPLES, FusedSparkEngine
+from pipelines.quality.checks import single_checks, suite_name
 from pipelines.quality.expectations import build_suite
+from pipelines.quality.history import resolve_bounds
+from pipelines.quality.measures import Numbers, broken_name, needed_names
+from pipelines.quality.replay import RESULT_FORMAT, Known, replay
 from pipelines.quality.report import CheckOutcome, QualityReport
+from pipelines.quality.samples import MASK, sample_broken
+from pipelines.quality.survey import survey
 from pipelines.quality.wording import error_text, observed_text, sample_value
-from schemas.contract import TableSpec
+from schemas.contract import Check, TableSpec
+from schemas.derive import words
 
-_FORMAT = {
-    "result_format": "BASIC",
-    "partial_unexpected_count": NUM_SAMPLES,
-    "return_unexpected_index_query": False,
-}
+_MAX_MESSAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a check of a table may need beside its rows.
+
+    ``known`` are numbers that rode on its write; ``others`` tables of the same layer by name;
+    ``history`` the numbers of earlier versions that passed, newest last.
+    """
+
+    table: str
+    known: Numbers = field(default_factory=dict)
+    others: Mapping[str, DataFrame] = field(default_factory=dict)
+    history: Sequence[Numbers] = ()
+    written_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,63 +53,143 @@ class Checked:
     report: QualityReport
     suite: ExpectationSuite
     result: ExpectationSuiteValidationResult
+    numbers: Numbers
 
 
-def check_table(rows: DataFrame, spec: TableSpec, table: str) -> Checked:
-    """Run the checks of ``spec`` on ``rows``; ``table`` names them, as path@version.
+def check_table(rows: DataFrame, spec: TableSpec, asked: Asked) -> Checked:
+    """Run the checks of ``spec`` on ``rows``.
 
-    A check that raises has failed. Starts a few Spark jobs, however many checks there are, and
-    one more for the samples of each failed check. Values of personal columns stay in Spark.
+    A check that raises has failed. What did not ride on the write takes one Spark job, and the
+    samples of all failed checks together one more. Values of personal columns stay in Spark.
 
     Raises:
         ContractError: The table has no checks, or one that can't be said.
     """
-    suite = build_suite(spec)
-    personal = {column.name for column in spec.columns if column.is_personal}
-    result = run_suite(suite, FusedSparkEngine(rows, personal), rows, table)
-    checks = [_outcome(item) for item in result.results]
-    success = len(checks) == len(suite.expectations) > 0 and not any(
-        check.severity == "error" and not check.success for check in checks
+    checks = [resolve_bounds(check, asked.history) for check in single_checks(spec)]
+    suite = build_suite(suite_name(spec), checks, spec.columns, asked.written_at)
+    personal = frozenset(column.name for column in spec.columns if column.is_personal)
+    numbers, errors = _numbers(rows, checks, asked, personal)
+    engine = SparkDFExecutionEngine(persist=False, spark=rows.sparkSession, caching=False)
+    first = Known(rows.schema, numbers, errors)
+    results = _replay_all(suite, checks, first, engine)
+    failed = {
+        check: int(numbers.get(broken_name(check)) or 0)
+        for check, result in zip(checks, results, strict=True)
+        if not result.success and numbers.get(broken_name(check))
+    }
+    samples = sample_broken(rows, failed, personal, asked.others)
+    if samples:
+        results = _replay_all(suite, checks, Known(rows.schema, numbers, errors, samples), engine)
+    results = _run_others(suite, checks, results, rows)
+    result = _suite_result(suite, results, asked.table)
+    pairs = zip(results, checks, strict=True)
+    outcomes = tuple(_outcome(item, samples.get(broken_name(check))) for item, check in pairs)
+    success = len(outcomes) == len(checks) > 0 and not any(
+        outcome.severity != "warning" and not outcome.success for outcome in outcomes
     )
-    return Checked(QualityReport(table, suite.name, success, tuple(checks)), suite, result)
+    return Checked(
+        QualityReport(asked.table, suite.name, success, outcomes), suite, result, numbers
+    )
 
 
-def run_suite(
-    suite: ExpectationSuite, engine: SparkDFExecutionEngine, rows: DataFrame, table: str
-) -> ExpectationSuiteValidationResult:
-    """Evaluate a suite on ``rows`` with one engine; results in the order of the suite.
+def run_stock(
+    suite: ExpectationSuite, rows: DataFrame, table: str
+) -> list[ExpectationValidationResult]:
+    """Evaluate a suite by Great Expectations alone: one Spark job or more for each expectation.
 
-    The same as ``ValidationDefinition.run``, which can't be given an engine or a frame without
-    writing a data source into the project file first.
+    The same as ``ValidationDefinition.run``, which can't be given a frame without writing a data
+    source into the project file first. Results come in the order of the suite.
     """
-    definition = LegacyBatchDefinition(
+    engine = SparkDFExecutionEngine(persist=False, spark=rows.sparkSession, caching=False)
+    data: Any = rows
+    batch = Batch(data=data, batch_definition=_batch(table))
+    validator = Validator(execution_engine=engine, batches=[batch])
+    validator.metrics_calculator.show_progress_bars = False
+    found = validator.graph_validate(
+        configurations=suite.expectation_configurations,
+        runtime_configuration={"result_format": dict(RESULT_FORMAT)},
+    )
+    return sorted(found, key=lambda item: _meta(item)["position"])
+
+
+def _numbers(
+    rows: DataFrame, checks: Sequence[Check], asked: Asked, personal: frozenset[str]
+) -> tuple[Numbers, dict[str, str]]:
+    """Numbers by name, and for those that could not be had what stood in the way."""
+    obstacles = {check: _obstacle(check, rows, asked.others) for check in checks}
+    possible = [check for check, obstacle in obstacles.items() if not obstacle]
+    found = survey(rows, possible, asked.known, asked.others)
+    said = {name: _masked(name, error, personal) for name, error in found.errors.items()}
+    for check, obstacle in obstacles.items():
+        if obstacle:
+            said |= dict.fromkeys(needed_names(check), obstacle)
+    return {**asked.known, **found.numbers}, said
+
+
+def _obstacle(check: Check, rows: DataFrame, others: Mapping[str, DataFrame]) -> str:
+    missing = [name for name in check.columns if name not in rows.columns]
+    if missing and check.rule not in ("columns", "types"):
+        return f"column {missing[0]} is not in the table; its columns are {', '.join(rows.columns)}"
+    table = check.other.partition(".")[0]
+    if check.rule == "in_table" and table not in others:
+        return f"table {table} was not given; check it in the same call, by --inputs"
+    return ""
+
+
+def _masked(name: str, error: Exception, personal: frozenset[str]) -> str:
+    if personal & words(name):
+        return f"{MASK} (the message may quote a personal column)"
+    return f"{type(error).__name__}: {str(error)[:_MAX_MESSAGE]}"
+
+
+def _replay_all(
+    suite: ExpectationSuite, checks: Sequence[Check], known: Known, engine: SparkDFExecutionEngine
+) -> list[ExpectationValidationResult]:
+    pairs = zip(suite.expectations, checks, strict=True)
+    return [replay(expectation, check, known, engine) for expectation, check in pairs]
+
+
+def _run_others(
+    suite: ExpectationSuite,
+    checks: Sequence[Check],
+    results: list[ExpectationValidationResult],
+    rows: DataFrame,
+) -> list[ExpectationValidationResult]:
+    """Leave to Great Expectations what no number of ours stands for."""
+    places = [place for place, check in enumerate(checks) if check.rule == "expectation"]
+    if not places:
+        return results
+    others = [suite.expectations[place] for place in places]
+    made = run_stock(ExpectationSuite(name=suite.name, expectations=others), rows, suite.name)
+    found = dict(zip(places, made, strict=True))
+    return [found.get(place, result) for place, result in enumerate(results)]
+
+
+def _batch(table: str) -> LegacyBatchDefinition:
+    return LegacyBatchDefinition(
         datasource_name="spark",
         data_connector_name="delta",
         data_asset_name=table,
         batch_identifiers=IDDict(),
     )
-    data: Any = rows
-    batch = Batch(data=data, batch_definition=definition)
-    validator = Validator(execution_engine=engine, batches=[batch])
-    validator.metrics_calculator.show_progress_bars = False
-    found = validator.graph_validate(
-        configurations=suite.expectation_configurations,
-        runtime_configuration={"result_format": dict(_FORMAT)},
-    )
-    found.sort(key=lambda item: _meta(item)["position"])
-    numbers = calc_validation_statistics(found)
+
+
+def _suite_result(
+    suite: ExpectationSuite, results: list[ExpectationValidationResult], table: str
+) -> ExpectationSuiteValidationResult:
+    numbers = calc_validation_statistics(results)
+    batch = _batch(table)
     return ExpectationSuiteValidationResult(
-        results=found,
+        results=results,
         success=numbers.success,
         suite_name=suite.name,
         statistics={name: value for name, value in numbers._asdict().items() if name != "success"},
         meta={
             "great_expectations_version": great_expectations.__version__,
             "batch_spec": {"data_asset_name": table},
-            "active_batch_definition": convert_to_json_serializable(definition),
-            "batch_markers": batch.batch_markers,
+            "active_batch_definition": convert_to_json_serializable(batch),
         },
-        batch_id=validator.active_batch_id,
+        batch_id=batch.id,
     )
 
 
@@ -99,11 +198,13 @@ def _meta(item: ExpectationValidationResult) -> dict[str, Any]:
     return config.meta
 
 
-def _outcome(item: ExpectationValidationResult) -> CheckOutcome:
+def _outcome(
+    item: ExpectationValidationResult, samples: Sequence[Any] | None = None
+) -> CheckOutcome:
     config: Any = item.expectation_config
     meta, found = _meta(item), item.result or {}
     error = error_text(item.exception_info)
-    samples = found.get("partial_unexpected_list") or []
+    shown = samples or found.get("partial_unexpected_list") or []
     return CheckOutcome(
         rule=meta["rule"],
         columns=tuple(meta["columns"]),
@@ -116,6 +217,6 @@ def _outcome(item: ExpectationValidationResult) -> CheckOutcome:
         expectation=config.type,
         reason=meta["reason"],
         owner=meta["owner"],
-        samples=tuple(sample_value(value) for value in samples),
+        samples=tuple(sample_value(value) for value in shown),
         error=error,
     )

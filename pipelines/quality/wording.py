@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pipelines.quality.measures import LEAST, OPEN
 from schemas.contract import Check
 
 _MAX_ERROR = 300
@@ -13,6 +14,10 @@ def expected_text(check: Check) -> str:
     """Say what a check asks for, after the words "expected"."""
     wording = _EXPECTED[check.rule]
     said = wording if isinstance(wording, str) else wording(check)
+    if check.last and check.maximum is None and check.minimum == OPEN.get(check.rule, LEAST):
+        return f"any {check.rule.replace('_', ' ')}, as no version before has passed"
+    if check.last:
+        said += f", by the last {check.last} versions that passed"
     return said if check.mostly == 1 else f"{said}, in at least {check.mostly:.6g} of all values"
 
 
@@ -20,10 +25,8 @@ def observed_text(rule: str, result: dict[str, Any], error: str) -> str:
     """Say what a rule found, after the word "came"; ``result`` is Great Expectations' own."""
     if error:
         return f"an error in the check: {error}"
-    if rule == "row_count":
-        return f"{result['observed_value']} rows"
-    if rule == "columns":
-        return f"columns {', '.join(result['observed_value'])}"
+    if rule in _OBSERVED:
+        return _OBSERVED[rule](result)
     if rule in _OF_VALUES:
         value = result.get("observed_value")
         return "no value" if value is None else _OF_VALUES[rule].format(value)
@@ -31,6 +34,17 @@ def observed_text(rule: str, result: dict[str, Any], error: str) -> str:
     if not bad:
         return f"none that breaks it in {total} rows"
     return f"{bad} of {total} rows that break it"
+
+
+def _quantile_text(result: dict[str, Any]) -> str:
+    (value,) = result["observed_value"]["values"]
+    return "no value" if value is None else f"{value:.12g}"
+
+
+def _any_text(result: dict[str, Any]) -> str:
+    if "observed_value" in result:
+        return str(result["observed_value"])
+    return f"{result.get('unexpected_count')} of {result.get('element_count')} rows that break it"
 
 
 def error_text(exception_info: Any) -> str:
@@ -66,7 +80,22 @@ def _names(names: Sequence[Any]) -> str:
     return ", ".join(str(name) for name in names)
 
 
-_OF_VALUES = {"distinct_count": "{} distinct values", "sum": "{:.12g}", "mean": "{:.12g}"}
+_OBSERVED: dict[str, Callable[[dict[str, Any]], str]] = {
+    "row_count": lambda result: f"{result['observed_value']} rows",
+    "columns": lambda result: f"columns {', '.join(result['observed_value'])}",
+    "quantile": _quantile_text,
+    "expectation": _any_text,
+}
+_OF_VALUES = {
+    "distinct_count": "{} distinct values",
+    "sum": "{:.12g}",
+    "mean": "{:.12g}",
+    "fresh": "{}",
+    "types": "type {}",
+    "sql": "{} rows that break it",
+    "in_table": "{} rows that break it",
+    "increasing": "{} values at which it falls",
+}
 _EXPECTED: dict[str, str | Callable[[Check], str]] = {
     "not_null": "no nulls",
     "unique": "each key once",
@@ -76,9 +105,16 @@ _EXPECTED: dict[str, str | Callable[[Check], str]] = {
     "matches": lambda check: f"text that matches {check.pattern}",
     "length": lambda check: f"{_between_text(check)} characters",
     "at_most": lambda check: f"{check.columns[0]} at most {check.columns[1]}",
+    "sql": lambda check: f"rows in which {check.sql}",
+    "in_table": lambda check: f"values of {check.other}",
+    "increasing": lambda check: f"{check.columns[0]} not to fall as {check.columns[1]} grows",
     "row_count": lambda check: f"{_between_text(check)} rows",
     "distinct_count": lambda check: f"{_between_text(check)} distinct values",
     "sum": lambda check: f"a sum of {_between_text(check)}",
     "mean": lambda check: f"a mean of {_between_text(check)}",
+    "quantile": lambda check: f"a quantile {check.quantile:.12g} of {_between_text(check)}",
+    "fresh": lambda check: f"a newest value at most {check.maximum:.12g} hours before the commit",
     "columns": lambda check: f"these columns in this order: {_names(check.columns)}",
+    "types": "the declared type",
+    "expectation": lambda check: f"{check.expectation} {dict(check.arguments)}",
 }

@@ -5,7 +5,9 @@ They are then held against two independent ones: the rows of the input version a
 committed version, both from the transaction log.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
@@ -19,45 +21,64 @@ KEPT = "kept"
 _READ = "read"
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where rows go: the folder of a table, the execution that writes, columns that are folders."""
+
+    path: str
+    fingerprint: str
+    partition_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A version that was committed, its rows by fate, and what else was counted on the way."""
+
+    table: TableVersion
+    fates: Fates
+    numbers: dict[str, int | float | str | None] = field(default_factory=dict)
+
+
 def write_kept(
     marked: DataFrame,
-    path: str,
-    fingerprint: str,
+    target: Target,
     fates: Sequence[str] = (),
-    partition_by: Sequence[str] = (),
-) -> tuple[TableVersion, Fates]:
+    numbers: Mapping[str, Column] | None = None,
+) -> Written:
     """Write the rows whose fate is ``kept`` and count the fates of all.
 
     Args:
         marked: Rows with a string column ``_fate``: ``kept``, or one of ``fates``.
-        path: Folder of the table.
-        fingerprint: Name of the step's execution.
+        target: The table to write.
         fates: Other fates that may occur: ``duplicate``, ``filtered:RULE``, ``quarantined:REASON``.
-        partition_by: Columns that become folders.
-
-    Returns:
-        The version written, and the rows by fate.
+        numbers: Aggregates of the rows that are kept, by name.
 
     Raises:
         LedgerError: A row has another fate, or the commit holds another number of rows.
     """
-    observation = Observation()
+    fated, measured = Observation(), Observation()
     words = [KEPT, *fates]
     counts = [_count(F.col(FATE) == word, word) for word in words]
-    observed = marked.observe(observation, F.count(F.lit(1)).alias(_READ), *counts)
+    observed = marked.observe(fated, F.count(F.lit(1)).alias(_READ), *counts)
     kept = observed.where(F.col(FATE) == KEPT).drop(FATE)
-    table = write_table(kept, path, fingerprint, partition_by)
-    found = read_fates(observation.get)
+    named = list((numbers or {}).items())
+    if named:
+        # by place: Spark would take a dot in a name for a field's
+        kept = kept.observe(measured, *[item.alias(f"n{i}") for i, (_, item) in enumerate(named)])
+    table = write_table(kept, target.path, target.fingerprint, target.partition_by)
+    found = read_fates(fated.get)
     check_fates(str(table), found, num_output=count_rows(table))
-    return table, found
+    values = measured.get if named else {}
+    return Written(
+        table, found, {name: _json(values[f"n{i}"]) for i, (name, _) in enumerate(named)}
+    )
 
 
 def write_all(
-    rows: DataFrame, path: str, fingerprint: str, partition_by: Sequence[str] = ()
-) -> tuple[TableVersion, Fates]:
+    rows: DataFrame, target: Target, numbers: Mapping[str, Column] | None = None
+) -> Written:
     """Write all ``rows`` and count them as read and kept."""
-    marked = rows.withColumn(FATE, F.lit(KEPT))
-    return write_kept(marked, path, fingerprint, partition_by=partition_by)
+    return write_kept(rows.withColumn(FATE, F.lit(KEPT)), target, numbers=numbers)
 
 
 def read_fates(counts: dict[str, int]) -> Fates:
@@ -104,6 +125,12 @@ def check_fates(
             f"{table}: {abs(num_output - fates.kept)} rows {word} on the way out: {fates.kept} "
             f"were kept, the committed version holds {num_output}"
         )
+
+
+def _json(value: float | None) -> float | str | None:
+    """A number as JSON can hold it: NaN and the infinities as words that ``float`` reads."""
+    is_word = isinstance(value, float) and not math.isfinite(value)
+    return str(value) if is_word else value
 
 
 def _count(condition: Column, word: str) -> Column:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from pipelines.errors import LedgerError, TableError
 from pipelines.step import Fates
@@ -15,7 +16,7 @@ from pipelines.tables.delta import (
     versions,
     write_table,
 )
-from pipelines.tables.ledger import check_fates, write_all, write_kept
+from pipelines.tables.ledger import Target, check_fates, write_all, write_kept
 from pipelines.tables.version import TableVersion, parse_version, parse_versions
 
 _MARKED = (
@@ -27,7 +28,11 @@ def test_kept_rows_are_written_and_all_fates_counted_in_the_one_write(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     marked = spark.range(10).selectExpr("id", _MARKED)
-    table, fates = write_kept(marked, str(tmp_path / "t"), "f", ("duplicate", "filtered:old"))
+    total = {"total(id)": F.sum("id")}
+    target = Target(str(tmp_path / "t"), "f")
+    written = write_kept(marked, target, ("duplicate", "filtered:old"), total)
+    table, fates = written.table, written.fates
+    assert written.numbers == {"total(id)": 15}
     assert fates == Fates(read=10, kept=6, duplicate=2, filtered={"old": 2})
     assert sorted(row.id for row in read_table(spark, table).collect()) == list(range(6))
     assert read_table(spark, table).columns == ["id"]
@@ -39,7 +44,7 @@ def test_a_row_whose_fate_nobody_declared_is_unexplained(
 ) -> None:
     marked = spark.range(10).selectExpr("id", _MARKED)
     with pytest.raises(LedgerError, match="2 rows without a known fate"):
-        write_kept(marked, str(tmp_path / "t"), "f", ("duplicate",))
+        write_kept(marked, Target(str(tmp_path / "t"), "f"), ("duplicate",))
 
 
 PLANTED = [
@@ -67,8 +72,8 @@ def test_a_second_write_is_a_new_version_and_the_first_stays_readable(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     path = str(tmp_path / "t")
-    first, _ = write_all(spark.range(3).toDF("id"), path, "one")
-    second, _ = write_all(spark.range(5).toDF("id"), path, "two")
+    first = write_all(spark.range(3).toDF("id"), Target(path, "one")).table
+    second = write_all(spark.range(5).toDF("id"), Target(path, "two")).table
     assert (first.version, second.version) == (0, 1)
     assert (count_rows(first), count_rows(second)) == (3, 5)
     assert read_table(spark, first).count() == 3

@@ -1,0 +1,88 @@
+"""The table of rows that were set aside, each with the rule it broke, its place and its text."""
+
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from pipelines.errors import LedgerError, TableError
+from pipelines.layout import Layout
+from pipelines.spark.schema import local_frame
+from pipelines.step import FATE, StepKey
+from pipelines.tables.delta import commit_info, lock_table, versions
+from pipelines.tables.version import TableVersion
+
+_COLUMNS = (
+    "dataset string, source string, stage string, rule string, detail string, source_file string, "
+    "position long, raw string, run string"
+)
+_QUARANTINED = "quarantined:"
+_FILE, _POSITION = "_source_file", "_source_position"
+
+
+def broken_rows(marked: DataFrame) -> DataFrame:
+    """Give the rows of ``marked`` that a check has set aside, as the quarantine holds them.
+
+    Returns:
+        ``rule``, ``detail``, ``source_file`` and ``position`` (null if the table has no lineage)
+        and ``raw``: the row as JSON.
+    """
+    names = [name for name in marked.columns if name != FATE]
+    place = {
+        "source_file": F.col(_FILE) if _FILE in names else F.lit(None).cast("string"),
+        "position": F.col(_POSITION) if _POSITION in names else F.lit(None).cast("long"),
+    }
+    return marked.where(F.startswith(F.col(FATE), F.lit(_QUARANTINED))).select(
+        F.substring(F.col(FATE), len(_QUARANTINED) + 1, 1_000).alias("rule"),
+        F.lit("the row breaks a check of the contract").alias("detail"),
+        place["source_file"].alias("source_file"),
+        place["position"].alias("position"),
+        F.to_json(F.struct(*names), {"ignoreNullFields": "false"}).alias("raw"),
+    )
+
+
+def write_quarantine(
+    spark: SparkSession,
+    parts: Sequence[tuple[str, DataFrame]],
+    key: StepKey,
+    num_expected: int,
+) -> TableVersion:
+    """Replace the rows that this step of the data set has set aside; those of others stay.
+
+    Args:
+        spark: The session.
+        parts: Sources, and their rows as ``broken_rows`` gives them.
+        key: The execution that sets them aside.
+        num_expected: How many there must be, by another count.
+
+    Raises:
+        LedgerError: The table holds another number of them.
+        TableError: Another process writes the table.
+    """
+    layout: Layout = key.layout
+    rows = local_frame(spark, [], _COLUMNS)
+    for source, part in parts:
+        told = {"dataset": layout.dataset, "source": source, "stage": key.step}
+        told |= {"run": key.fingerprint}
+        rows = rows.unionByName(part.withColumns({name: F.lit(v) for name, v in told.items()}))
+    path = layout.quarantine
+    with lock_table(path):
+        before = versions(path)
+        writer = rows.coalesce(1).write.format("delta").mode("overwrite")
+        writer = writer.option("userMetadata", key.fingerprint)
+        if before:
+            mine = f"dataset = '{layout.dataset}' AND stage = '{key.step}'"
+            writer = writer.option("replaceWhere", mine)
+        writer.save(path)
+        written = TableVersion(path, versions(path)[-1])
+        # no row in place of no row: Delta makes no commit
+        is_new = written.version not in before
+        if is_new and commit_info(written).get("userMetadata") != key.fingerprint:
+            raise TableError(f"{path}: another writer ignores the table's lock; stop it, run again")
+    kept = (F.col("stage") == key.step) & (F.col("dataset") == layout.dataset)
+    num_written = spark.read.format("delta").load(path).where(kept).count()
+    if num_written != num_expected:
+        raise LedgerError(
+            f"{written}: expected {num_expected} quarantined rows; the table holds {num_written}"
+        )
+    return written

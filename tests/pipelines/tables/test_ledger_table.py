@@ -1,0 +1,81 @@
+"""The ledger of a data set: one entry for each step and verdict, however often it is entered."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from pipelines.errors import DataQualityError
+from pipelines.layout import Layout
+from pipelines.step import Fates, StepResult
+from pipelines.tables.delta import write_table
+from pipelines.tables.ledger_table import account_for, read_ledger, require_passed
+from pipelines.tables.measures_table import keep_numbers, last_numbers
+from pipelines.tables.version import TableVersion
+from tests.passed import mark_passed
+
+
+@pytest.fixture
+def table(spark: SparkSession, tmp_path: Path) -> TableVersion:
+    return write_table(spark.range(3).toDF("id"), str(tmp_path / "rides" / "raw" / "rides"), "run1")
+
+
+def test_a_step_is_entered_once(table: TableVersion, tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path), "rides")
+    fates = Fates(read=5, kept=3, quarantined={"type:id": 1}, filtered={"blank": 1})
+    result = StepResult("ingest", "rides", "run1", (str(table),), {"rides": fates}, seconds=1.5)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: account_for(result, layout), range(8)))
+    (entry,) = read_ledger(layout)
+    assert (entry["table"], entry["version"], entry["commit"]) == ("raw/rides", 0, "run1")
+    assert (entry["read"], entry["kept"], entry["duplicate"], entry["passed"]) == (5, 3, 0, None)
+    assert (entry["quarantined"], entry["filtered"]) == ([("type:id", 1)], [("blank", 1)])
+
+
+def test_a_version_is_readable_once_it_has_passed(table: TableVersion) -> None:
+    with pytest.raises(DataQualityError, match=r"rides@v0 has not been checked; .*validate.py"):
+        require_passed([str(table)])
+    mark_passed(table)
+    require_passed([str(table)])
+    mark_passed(table, success=False)
+    with pytest.raises(DataQualityError, match="rides@v0 has failed its checks"):
+        require_passed([str(table)])
+
+
+def test_a_verdict_is_about_one_commit(
+    spark: SparkSession, table: TableVersion, tmp_path: Path
+) -> None:
+    mark_passed(table)
+    other = write_table(spark.range(4).toDF("id"), table.path, "run2")
+    with pytest.raises(DataQualityError, match="rides@v1 has not been checked"):
+        require_passed([str(other)])
+    made_anew = tmp_path / "again" / "rides" / "raw" / "rides"
+    write_table(spark.range(4).toDF("id"), str(made_anew), "run3")
+    (tmp_path / "rides" / "ledger").rename(made_anew.parent.parent / "ledger")
+    with pytest.raises(DataQualityError, match="rides@v0 has not been checked"):
+        require_passed([f"{made_anew}@v0"])
+
+
+def test_a_table_that_no_step_has_written_has_no_ledger(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    spark.range(3).write.format("delta").save(str(tmp_path / "theirs"))
+    require_passed([f"{tmp_path / 'theirs'}@v0", "s3://bucket/features@v3"])
+
+
+def test_numbers_of_versions_that_passed_are_history(
+    spark: SparkSession, table: TableVersion, tmp_path: Path
+) -> None:
+    layout = Layout(str(tmp_path), "rides")
+    versions = [table]
+    versions += [write_table(spark.range(n).toDF("id"), table.path, f"r{n}") for n in (4, 5, 6)]
+    for number, version in enumerate(versions[:3]):
+        keep_numbers(layout, version, {"rows": number, "mean(id)": None}, passed=number != 1)
+    assert last_numbers(layout, versions[3], 5) == [
+        {"rows": 0.0, "mean(id)": None},
+        {"rows": 2.0, "mean(id)": None},
+    ]
+    assert last_numbers(layout, versions[3], 1) == [{"rows": 2.0, "mean(id)": None}]
+    assert last_numbers(layout, versions[2], 5) == [{"rows": 0.0, "mean(id)": None}]
+    assert last_numbers(layout, versions[3], 0) == []
