@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from pipelines.cli import param
 from pipelines.layout import Layout
 from pipelines.quality.measures import riding
+from pipelines.quality.set_aside import check_shares, mark_broken
 from pipelines.spark.concurrent import map_tables
 from pipelines.step import StepKey, StepResult, once, step_key
 from pipelines.tables.delta import count_rows, is_written, read_table
 from pipelines.tables.ledger import Target, Written, check_fates, write_kept
 from pipelines.tables.ledger_table import account_for, require_passed
+from pipelines.tables.quarantine import set_aside
 from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.deduplicate import DUPLICATE, OLDER_VERSION, mark_duplicates
 from schemas.catalog import dataset
@@ -42,13 +44,16 @@ def run(spark: SparkSession, params: DeduplicateParams) -> StepResult:
             spec.sources,
         )
         made = dict(zip([source.name for source in spec.sources], written, strict=True))
+        set_aside(spark, key, made)
+        for name, (_, item) in made.items():
+            check_shares(str(item.table), item.fates, table_spec(spec, "deduplicated", name))
         return StepResult(
             key.step,
             spec.name,
             key.fingerprint,
-            tuple(str(item.table) for item in written),
-            {name: item.fates for name, item in made.items()},
-            numbers={name: item.numbers for name, item in made.items()},
+            tuple(str(item.table) for _, item in written),
+            {name: item.fates for name, (_, item) in made.items()},
+            numbers={name: item.numbers for name, (_, item) in made.items()},
         )
 
     return account_for(once(key, make, is_written), key.layout)
@@ -56,11 +61,13 @@ def run(spark: SparkSession, params: DeduplicateParams) -> StepResult:
 
 def _deduplicate(
     spark: SparkSession, spec: DatasetSpec, source: Source, raw: TableVersion, key: StepKey
-) -> Written:
+) -> tuple[DataFrame, Written]:
     rows = read_table(spark, raw)
-    marked = mark_duplicates(rows, source.primary_key, source.version_by, LINEAGE_NAMES)
+    contract = table_spec(spec, "deduplicated", source.name)
+    unique = mark_duplicates(rows, source.primary_key, source.version_by, LINEAGE_NAMES)
+    marked, broken = mark_broken(unique, contract)
     target = Target(key.layout.table("deduplicated", source.name), key.fingerprint)
-    numbers = riding(table_spec(spec, "deduplicated", source.name), rows)
-    written = write_kept(marked, target, (DUPLICATE, OLDER_VERSION), numbers)
+    fates = (DUPLICATE, OLDER_VERSION, *broken)
+    written = write_kept(marked, target, fates, riding(contract, rows))
     check_fates(str(written.table), written.fates, num_input=count_rows(raw))
-    return written
+    return marked, written

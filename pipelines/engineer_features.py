@@ -14,12 +14,14 @@ from pyspark.sql import functions as F
 from pipelines.cli import param
 from pipelines.layout import Layout
 from pipelines.quality.measures import riding
+from pipelines.quality.set_aside import check_shares, mark_broken
 from pipelines.spark.scratch import keep_rows, scratch_folder
 from pipelines.state import write_json
 from pipelines.step import FATE, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import count_rows, is_written, read_table
 from pipelines.tables.ledger import Target, check_fates, write_kept
 from pipelines.tables.ledger_table import account_for, require_passed
+from pipelines.tables.quarantine import set_aside
 from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.encode import encode, fit_encode
 from pipelines.transforms.encode_arrays import input_columns
@@ -103,17 +105,18 @@ def _make_features(
     encoded = encode(filled, spec.encodes, state, kept)
     num_rows = count_rows(main)
     ordered = _order(_mark(encoded, label), spec, num_rows, params.rows_per_file)
-    path = key.layout.table("features", spec.main.name)
-    target = Target(path, key.fingerprint, (SPLIT_COLUMN,))
-    rows = ordered.select(*columns, FATE)
+    target = Target(key.layout.table("features", spec.main.name), key.fingerprint, (SPLIT_COLUMN,))
+    rows, broken = mark_broken(ordered.select(*columns, FATE), contract)
     limit = spark.conf.get("spark.sql.files.maxRecordsPerFile", "0")
     spark.conf.set("spark.sql.files.maxRecordsPerFile", params.rows_per_file)
     try:
-        written = write_kept(rows, target, (_NO_LABEL,), riding(contract, rows))
+        written = write_kept(rows, target, (_NO_LABEL, *broken), riding(contract, rows))
     finally:
         spark.conf.set("spark.sql.files.maxRecordsPerFile", limit or "0")
     table = written.table
     check_fates(str(table), written.fates, num_input=num_rows)
+    set_aside(spark, key, {spec.main.name: (rows, written)})
+    check_shares(str(table), written.fates, contract)
     features = [asdict(feature) for feature in state.columns(spec.encodes)]
     state_path = key.layout.states / f"{key.step}-{key.fingerprint}.json"
     record: dict[str, Any] = {

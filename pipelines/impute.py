@@ -10,12 +10,14 @@ from pyspark.sql import functions as F
 from pipelines.cli import param
 from pipelines.layout import Layout
 from pipelines.quality.measures import riding
+from pipelines.quality.set_aside import check_shares, mark_broken
 from pipelines.spark.concurrent import map_tables
 from pipelines.state import write_json
-from pipelines.step import StepKey, StepResult, once, step_key
+from pipelines.step import FATE, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import count_rows, is_written, read_table
-from pipelines.tables.ledger import Target, Written, check_fates, write_all
+from pipelines.tables.ledger import KEPT, Target, Written, check_fates, write_kept
 from pipelines.tables.ledger_table import account_for, require_passed
+from pipelines.tables.quarantine import set_aside
 from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.impute import Fill, fit_impute, impute
 from schemas.catalog import dataset
@@ -47,16 +49,20 @@ def run(spark: SparkSession, params: ImputeParams) -> StepResult:
             spark, lambda name: _impute(spark, spec, name, inputs[name], key), names
         )
         made = dict(zip(names, imputed, strict=True))
-        state = {name: [asdict(fill) for fill in fills] for name, (_, fills) in made.items()}
+        set_aside(spark, key, {name: (rows, item) for name, (rows, item, _) in made.items()})
+        for name, (_, written, _) in made.items():
+            contract = table_spec(spec, "imputed", name)
+            check_shares(str(written.table), written.fates, contract)
+        state = {name: [asdict(fill) for fill in fills] for name, (_, _, fills) in made.items()}
         path = _write_state(key, {"inputs": params.inputs, "fills": state})
         return StepResult(
             key.step,
             spec.name,
             key.fingerprint,
-            tuple(str(written.table) for written, _ in made.values()),
-            {name: written.fates for name, (written, _) in made.items()},
+            tuple(str(written.table) for _, written, _ in made.values()),
+            {name: written.fates for name, (_, written, _) in made.items()},
             {"state": str(path)},
-            numbers={name: written.numbers for name, (written, _) in made.items()},
+            numbers={name: written.numbers for name, (_, written, _) in made.items()},
         )
 
     return account_for(once(key, make, is_written), key.layout)
@@ -64,14 +70,15 @@ def run(spark: SparkSession, params: ImputeParams) -> StepResult:
 
 def _impute(
     spark: SparkSession, spec: DatasetSpec, name: str, table: TableVersion, key: StepKey
-) -> tuple[Written, tuple[Fill, ...]]:
+) -> tuple[DataFrame, Written, tuple[Fill, ...]]:
     filled, fills = _fill(spark, read_table(spark, table), spec.source(name), spec)
     contract = table_spec(spec, "imputed", name)
     wanted = filled.select(*[column.name for column in contract.columns])
+    marked, broken = mark_broken(wanted.withColumn(FATE, F.lit(KEPT)), contract)
     target = Target(key.layout.table("imputed", name), key.fingerprint)
-    written = write_all(wanted, target, riding(contract, wanted))
+    written = write_kept(marked, target, broken, riding(contract, wanted))
     check_fates(str(written.table), written.fates, num_input=count_rows(table))
-    return written, fills
+    return marked, written, fills
 
 
 def _fill(

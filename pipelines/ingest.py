@@ -5,6 +5,7 @@ that breaks its contract leaves everything as it was. Text is parsed once, into 
 Parquet files; the tables are written from there.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pipelines.cli import param
 from pipelines.errors import ContractError
 from pipelines.layout import Layout
 from pipelines.quality.measures import riding
+from pipelines.quality.set_aside import check_shares, mark_broken
 from pipelines.sources.inspect_files import SourceFile, inspect_files
 from pipelines.sources.locate import locate, read_places
 from pipelines.sources.parse import (
@@ -33,8 +35,8 @@ from pipelines.step import FATE, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import has_version
 from pipelines.tables.ledger import Target, Written, check_fates, write_kept
 from pipelines.tables.ledger_table import account_for
-from pipelines.tables.quarantine import write_quarantine
-from pipelines.tables.version import parse_version
+from pipelines.tables.quarantine import broken_rows, write_quarantine
+from pipelines.tables.version import TableVersion, parse_version
 from schemas.catalog import dataset
 from schemas.contract import DatasetSpec, Source
 from schemas.derive import table_spec
@@ -99,14 +101,14 @@ def _ingest(
             spec.sources,
         )
         written = map_tables(spark, lambda item: _write(item, spec, key), checked)
-        parts = [(item.source.name, item.malformed) for item in checked]
-        num_malformed = sum(item.num_malformed for item in checked)
-        quarantine = write_quarantine(spark, parts, key, num_malformed)
+        quarantine = _write_quarantine(spark, checked, written, key)
     details: dict[str, Any] = {
         "quarantine": str(quarantine),
         "files": {name: [asdict(file) for file in some] for name, some in files.items()},
     }
     made = {item.source.name: table for item, table in zip(checked, written, strict=True)}
+    for name, item in made.items():
+        check_shares(str(item.table), item.fates, table_spec(spec, "raw", name))
     return StepResult(
         STEP,
         spec.name,
@@ -186,9 +188,9 @@ def _first_reasons(malformed: DataFrame) -> str:
 
 def _write(item: _Checked, spec: DatasetSpec, key: StepKey) -> Written:
     target = Target(key.layout.table("raw", item.source.name), key.fingerprint)
-    rows = item.parsed.drop(REASON)
-    numbers = riding(table_spec(spec, "raw", item.source.name), rows)
-    written = write_kept(rows, target, item.fates, numbers)
+    contract = table_spec(spec, "raw", item.source.name)
+    rows, broken = mark_broken(item.parsed.drop(REASON), contract)
+    written = write_kept(rows, target, (*item.fates, *broken), riding(contract, rows))
     fates = written.fates
     num_skipped = sum(file.num_skipped for file in item.files)
     if num_skipped:
@@ -198,6 +200,21 @@ def _write(item: _Checked, spec: DatasetSpec, key: StepKey) -> Written:
         fates = replace(fates, read=fates.read + num_skipped, filtered=filtered)
     check_fates(str(written.table), fates, num_input=sum(file.num_rows for file in item.files))
     return replace(written, fates=fates)
+
+
+def _write_quarantine(
+    spark: SparkSession, checked: Sequence[_Checked], written: Sequence[Written], key: StepKey
+) -> TableVersion:
+    """Keep malformed rows as the text they came in, and those that break a check as they are."""
+    parts: list[tuple[str, DataFrame]] = []
+    for item, made in zip(checked, written, strict=True):
+        parts.append((item.source.name, item.malformed))
+        if sum(made.fates.quarantined.values()) > item.num_malformed:
+            contract = table_spec(dataset(key.layout.dataset), "raw", item.source.name)
+            good = item.parsed.where(F.col(FATE) == "kept").drop(REASON)
+            parts.append((item.source.name, broken_rows(mark_broken(good, contract)[0])))
+    num_expected = sum(sum(made.fates.quarantined.values()) for made in written)
+    return write_quarantine(spark, parts, key, num_expected)
 
 
 def _has_tables(result: StepResult) -> bool:

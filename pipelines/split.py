@@ -8,10 +8,12 @@ from pipelines.cli import param
 from pipelines.errors import ContractError
 from pipelines.layout import Layout
 from pipelines.quality.measures import riding
+from pipelines.quality.set_aside import check_shares, mark_broken
 from pipelines.step import FATE, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import count_rows, is_written, read_table
 from pipelines.tables.ledger import Target, check_fates, write_kept
 from pipelines.tables.ledger_table import account_for, require_passed
+from pipelines.tables.quarantine import set_aside
 from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.split import OUTSIDE_SPLIT, add_derived, add_label, mark_split
 from schemas.catalog import dataset
@@ -53,10 +55,12 @@ def _split(
     sizes = _sizes(marked, spec)
     wanted = [column.name for column in main_columns(spec)]
     target = Target(key.layout.table("split", spec.main.name), key.fingerprint)
-    marked = marked.select(*wanted, FATE)
-    numbers = riding(table_spec(spec, "split", spec.main.name), marked)
-    written = write_kept(marked, target, (OUTSIDE_SPLIT,), numbers)
+    contract = table_spec(spec, "split", spec.main.name)
+    marked, broken = mark_broken(marked.select(*wanted, FATE), contract)
+    written = write_kept(marked, target, (OUTSIDE_SPLIT, *broken), riding(contract, marked))
     check_fates(str(written.table), written.fates, num_input=count_rows(source))
+    set_aside(spark, key, {spec.main.name: (marked, written)})
+    check_shares(str(written.table), written.fates, contract)
     return StepResult(
         key.step,
         spec.name,

@@ -130,7 +130,8 @@ def _ridden(table: TableVersion, layout: Layout) -> dict[str, Any]:
     for path in layout.steps.glob(f"*-{commit}.json") if commit else ():
         record = read_result(read_json(path))
         if str(table) in record.tables:
-            found = record.numbers.get(table.name, {})
+            found = dict(record.numbers.get(table.name, {}))
+            found["quarantined"] = sum(record.rows[table.name].quarantined.values())
             return {name: float(v) if isinstance(v, str) else v for name, v in found.items()}
     return {}
 

@@ -18,7 +18,7 @@ Severity: TypeAlias = Literal["error", "warning", "quarantine"]
 Rule: TypeAlias = Literal[
     "not_null", "unique", "between", "length", "in_set", "matches", "finite", "at_most", "sql",
     "in_table", "increasing", "row_count", "distinct_count", "sum", "mean", "quantile", "fresh",
-    "columns", "types", "expectation",
+    "columns", "types", "quarantined", "expectation",
 ]  # fmt: skip
 Layer: TypeAlias = Literal["raw", "deduplicated", "split", "imputed", "features"]
 # in the order in which they are made
@@ -76,6 +76,7 @@ class Check:
     Rules of the whole table:
 
     - ``fresh``: the newest value is at most ``maximum`` hours older than the table's commit;
+    - ``quarantined``: number of rows set aside while the table was written;
     - ``columns``: these columns in this order; ``types``: each of its declared type;
     - ``expectation``: any other of Great Expectations, by the name of its class; ``arguments``.
 

@@ -9,7 +9,7 @@ from schemas.contract import Check, TableSpec
 _NOT_EMPTY = Check("row_count", minimum=1, reason="a table without rows keeps every other rule")
 _NUMBERS = ("int", "long", "float", "double")
 _TIMES = ("timestamp", "date")
-_WHOLE_TABLE = ("row_count", "columns", "types", "sql", "expectation")
+_WHOLE_TABLE = ("row_count", "quarantined", "columns", "types", "sql", "expectation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ TRAITS: Mapping[str, Trait] = {
     "mean": Trait(is_of_rows=False, types=_NUMBERS, needs="bounds"),
     "quantile": Trait(is_of_rows=False, types=_NUMBERS, needs="bounds"),
     "fresh": Trait(is_of_rows=False, types=_TIMES, needs="maximum"),
+    "quarantined": Trait(is_per_column=False, is_of_rows=False, needs="bounds"),
     "columns": Trait(is_per_column=False, is_of_rows=False),
     "types": Trait(is_of_rows=False),
     "expectation": Trait(is_per_column=False, is_of_rows=False, needs="expectation"),

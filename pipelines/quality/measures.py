@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from functools import reduce
 from typing import Any, TypeAlias
 
 from pyspark.sql import Column, DataFrame
@@ -23,9 +24,11 @@ from schemas.contract import Check, TableSpec
 
 Numbers: TypeAlias = dict[str, int | float | None]
 ROWS = "rows"
+# not an aggregate of the rows that are kept: the step that writes the table counts them
+QUARANTINED = "quarantined"
 LEAST, GREATEST = -sys.float_info.max, sys.float_info.max
 # least value of a number that is a count; others may be as low as floats go
-OPEN = {"row_count": 0, "distinct_count": 0}
+OPEN = {"row_count": 0, "distinct_count": 0, "quarantined": 0}
 _NOT_IN_NAMES = {"rule", "columns", "mostly", "severity", "reason", "owner", "last", "sigmas"}
 _DEFAULTS = asdict(Check("columns"))
 # an expression of the contract can raise; a quantile keeps every distinct value of its column
@@ -61,8 +64,8 @@ def plain_numbers(checks: Iterable[Check]) -> dict[str, Column]:
         if check.rule in _ONE_COLUMN:
             found |= _nulls(names)
         if check.rule == "at_most":
-            both = F.col(names[0]).isNotNull() & F.col(names[1]).isNotNull()
-            found[considered_name(check)] = F.count_if(both)
+            are_there = [F.col(name).isNotNull() for name in names]
+            found[considered_name(check)] = F.count_if(reduce(Column.__and__, are_there))
         if check.rule in _VALUES:
             found[value_name(check)] = _VALUES[check.rule](check)
         if check.rule == "mean":
@@ -100,14 +103,16 @@ def value_name(check: Check) -> str:
     """Name of the one number that a rule about a column as a whole bounds."""
     word = {"mean": "total", "fresh": "newest"}.get(check.rule, check.rule)
     share = f" {check.quantile:.12g}" if check.rule == "quantile" else ""
-    return ROWS if check.rule == "row_count" else f"{word}({check.columns[0]}){share}"
+    if check.rule in _OF_TABLES:
+        return _OF_TABLES[check.rule]
+    return f"{word}({check.columns[0]}){share}"
 
 
 def needed_names(check: Check) -> tuple[str, ...]:
     """Names of the numbers that the verdict of one check rests on."""
     if check.rule in ("columns", "types", "expectation"):
         return ()
-    if check.rule in _VALUES or check.rule in ("row_count", "distinct_count"):
+    if check.rule in (*_VALUES, *_OF_TABLES, "distinct_count"):
         return (value_name(check),)
     return (broken_name(check),)
 
@@ -168,6 +173,7 @@ _BREAKS: dict[str, Callable[[Check], Column]] = {
     "at_most": lambda check: _column(check) > F.col(check.columns[1]),
     "sql": lambda check: ~F.expr(f"({check.sql})"),
 }
+_OF_TABLES = {"row_count": ROWS, "quarantined": QUARANTINED}
 _ONE_COLUMN = ("not_null", "between", "finite", "in_set", "matches", "length")
 _VALUES: dict[str, Callable[[Check], Column]] = {
     "sum": lambda check: F.try_sum(_column(check)),

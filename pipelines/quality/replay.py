@@ -116,6 +116,10 @@ def _moment(check: Check, known: Known) -> datetime | None:
     return datetime.fromtimestamp(micros / _MICROS, UTC).replace(tzinfo=None)
 
 
+def _row_count(check: Check, known: Known) -> int | float | None:
+    return value_of(check, known.numbers) if check.rule == "quarantined" else known.numbers[ROWS]
+
+
 def _columns(_: Check, known: Known) -> list[dict[str, Any]]:
     return [{"name": item.name, "type": item.dataType} for item in known.schema.fields]
 
@@ -126,7 +130,7 @@ def _nulls(check: Check, known: Known) -> int | float | None:
 
 
 _NAMED: dict[str, Callable[[Check, Known], Any]] = {
-    "table.row_count": lambda _, known: known.numbers[ROWS],
+    "table.row_count": _row_count,
     "table.columns": lambda _, known: known.schema.names,
     "table.column_types": _columns,
     "column_values.nonnull.unexpected_count": _nulls,

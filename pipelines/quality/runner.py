@@ -189,7 +189,7 @@ def _suite_result(
             "batch_spec": {"data_asset_name": table},
             "active_batch_definition": convert_to_json_serializable(batch),
         },
-        batch_id=batch.id,
+        batch_id=str(batch.id),
     )
 
 

@@ -82,6 +82,7 @@ def _names(names: Sequence[Any]) -> str:
 
 _OBSERVED: dict[str, Callable[[dict[str, Any]], str]] = {
     "row_count": lambda result: f"{result['observed_value']} rows",
+    "quarantined": lambda result: f"{result['observed_value']} rows set aside",
     "columns": lambda result: f"columns {', '.join(result['observed_value'])}",
     "quantile": _quantile_text,
     "expectation": _any_text,
@@ -109,6 +110,7 @@ _EXPECTED: dict[str, str | Callable[[Check], str]] = {
     "in_table": lambda check: f"values of {check.other}",
     "increasing": lambda check: f"{check.columns[0]} not to fall as {check.columns[1]} grows",
     "row_count": lambda check: f"{_between_text(check)} rows",
+    "quarantined": lambda check: f"{_between_text(check)} rows set aside",
     "distinct_count": lambda check: f"{_between_text(check)} distinct values",
     "sum": lambda check: f"a sum of {_between_text(check)}",
     "mean": lambda check: f"a mean of {_between_text(check)}",

@@ -1,6 +1,6 @@
 """The table of rows that were set aside, each with the rule it broke, its place and its text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -10,6 +10,8 @@ from pipelines.layout import Layout
 from pipelines.spark.schema import local_frame
 from pipelines.step import FATE, StepKey
 from pipelines.tables.delta import commit_info, lock_table, versions
+from pipelines.tables.ledger import Written
+from pipelines.tables.ledger_table import read_ledger
 from pipelines.tables.version import TableVersion
 
 _COLUMNS = (
@@ -39,6 +41,31 @@ def broken_rows(marked: DataFrame) -> DataFrame:
         place["position"].alias("position"),
         F.to_json(F.struct(*names), {"ignoreNullFields": "false"}).alias("raw"),
     )
+
+
+def set_aside(
+    spark: SparkSession, key: StepKey, tables: Mapping[str, tuple[DataFrame, Written]]
+) -> None:
+    """Keep the rows that a step has set aside; rows of its former runs go.
+
+    Args:
+        spark: The session.
+        key: The step's execution.
+        tables: By source, the rows with their fates and what came of writing them. The rows are
+            computed once more where any was set aside.
+
+    Raises:
+        LedgerError: Other rows are found than were counted while the table was written.
+    """
+    counts = {name: sum(item.fates.quarantined.values()) for name, (_, item) in tables.items()}
+    if not any(counts.values()) and not _has_set_aside_before(key):
+        return
+    parts = [(name, broken_rows(tables[name][0])) for name, count in counts.items() if count]
+    write_quarantine(spark, parts, key, sum(counts.values()))
+
+
+def _has_set_aside_before(key: StepKey) -> bool:
+    return any(row["quarantined"] for row in read_ledger(key.layout) if row["step"] == key.step)
 
 
 def write_quarantine(

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -231,6 +232,8 @@ def test_verdicts_and_counts_are_those_of_great_expectations(
 ) -> None:
     rows = make_rows(spark, TABLES[name])
     spec = make_spec(*ALL_CHECKS)
+    # stock masks nothing
+    spec = replace(spec, columns=tuple(replace(item, is_personal=False) for item in spec.columns))
     ridden = check_table(rows, spec, Asked(TABLE, known=ride(rows, spec)))
     alone = check_table(rows, spec, Asked(TABLE))
     stock = run_stock(ridden.suite, rows, TABLE)

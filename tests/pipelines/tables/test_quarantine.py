@@ -1,0 +1,133 @@
+"""Rows that break a check of severity quarantine are set aside, counted and kept as they are."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+import pipelines.deduplicate
+import pipelines.validate
+from pipelines.deduplicate import DeduplicateParams, run
+from pipelines.errors import DataQualityError
+from pipelines.layout import Layout
+from pipelines.step import StepResult
+from pipelines.tables.delta import write_table
+from pipelines.tables.ledger_table import read_ledger
+from schemas.contract import Check, Column, DatasetSpec, HashSplit, Label, Source
+from tests.passed import mark_passed
+
+DEAR = Check(
+    "between", ("fare",), maximum=100, severity="quarantine", mostly=0.5, reason="a typing error"
+)
+FAR = Check("sql", sql="length(city) < 9", severity="quarantine", mostly=0.5)
+SOURCE = Source(
+    "rides",
+    "package:none/rides.csv",
+    (
+        Column("ride_id", "long"),
+        Column("fare", "double", is_nullable=True),
+        Column("city", "string", is_nullable=True),
+    ),
+    primary_key=("ride_id",),
+    checks=(DEAR, FAR, Check("quarantined", maximum=3)),
+)
+SPEC = DatasetSpec(
+    "rides",
+    "Rides",
+    "Is it dear?",
+    (SOURCE,),
+    Label("is_dear", "fare > 10"),
+    HashSplit(("ride_id",)),
+)
+NAMES = ('between(fare) {"maximum": 100}', 'sql() {"sql": "length(city) < 9"}')
+
+
+@pytest.fixture(autouse=True)
+def rides(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (pipelines.deduplicate, pipelines.validate):
+        monkeypatch.setattr(module, "dataset", lambda _: SPEC)
+
+
+def deduplicate(
+    spark: SparkSession, root: Path, rows: Sequence[tuple[int, float | None, str | None]]
+) -> StepResult:
+    """Deduplicate ``rows`` under ``root``."""
+    placed = [(*row, "a.csv", place) for place, row in enumerate(rows, start=2)]
+    columns = "ride_id long, fare double, city string, _source_file string, _source_position long"
+    frame = spark.createDataFrame(placed, columns)
+    raw = write_table(frame, str(root / "rides" / "raw" / "rides"), "made")
+    mark_passed(raw)
+    return run(spark, DeduplicateParams("rides", str(root), (str(raw),)))
+
+
+def read_quarantine(spark: SparkSession, root: Path) -> list[tuple[object, ...]]:
+    """What the table holds, less the run."""
+    rows = spark.read.format("delta").load(Layout(str(root), "rides").quarantine)
+    names = ("source", "stage", "rule", "source_file", "position", "raw")
+    return sorted(tuple(row[name] for name in names) for row in rows.collect())
+
+
+def test_broken_rows_go_to_the_quarantine_and_the_others_on(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    rows = [
+        (1, 3.0, "Oslo"),
+        (2, 101.0, "Rome"),
+        (3, float("nan"), "Llanfairpwll"),
+        (4, None, None),
+    ]
+    rows += [(5, 1.0, "Llanfairpwll"), (6, 1.0, "Bonn"), (1, 3.0, "Oslo")]
+    result = deduplicate(spark, tmp_path, rows)
+    fates = result.rows["rides"]
+    assert (fates.read, fates.kept, fates.duplicate) == (7, 3, 1)
+    assert fates.quarantined == {NAMES[0]: 2, NAMES[1]: 1}
+    found = read_quarantine(spark, tmp_path)
+    assert [row[:5] for row in found] == [
+        ("rides", "deduplicate", NAMES[0], "a.csv", 3),
+        ("rides", "deduplicate", NAMES[0], "a.csv", 4),
+        ("rides", "deduplicate", NAMES[1], "a.csv", 6),
+    ]
+    assert json.loads(str(found[0][5]))["fare"] == 101.0
+    (entry,) = [row for row in read_ledger(Layout(str(tmp_path), "rides")) if row["read"]]
+    assert dict(entry["quarantined"]) == fates.quarantined
+    checked = pipelines.validate.run(
+        spark, pipelines.validate.ValidateParams("rides", str(tmp_path), result.tables)
+    )
+    outcomes = {check["rule"]: check for check in checked.details["reports"][0]["checks"]}
+    assert all(outcome["success"] for outcome in outcomes.values())
+    assert outcomes["quarantined"]["observed"] == "3 rows set aside"
+
+
+def test_rows_of_a_former_run_leave_the_quarantine(spark: SparkSession, tmp_path: Path) -> None:
+    deduplicate(spark, tmp_path, [(1, 3.0, "Oslo"), (2, 101.0, "Rome")])
+    assert len(read_quarantine(spark, tmp_path)) == 1
+    deduplicate(spark, tmp_path, [(1, 3.0, "Oslo"), (2, 10.0, "Rome")])
+    assert read_quarantine(spark, tmp_path) == []
+
+
+def test_too_many_broken_rows_stop_the_step(spark: SparkSession, tmp_path: Path) -> None:
+    rows = [(1, 3.0, "Oslo"), (2, 101.0, "Rome"), (3, 102.0, "Rome")]
+    with pytest.raises(DataQualityError, match=r"2 of 3 rows break between\(fare\).*at most 0.5"):
+        deduplicate(spark, tmp_path, rows)
+    assert not list(Layout(str(tmp_path), "rides").steps.glob("deduplicate-*.json"))
+
+
+def test_growth_of_the_quarantine_is_itself_a_check(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    growth = Check("quarantined", last=3, maximum=1.5)
+    spec = replace(SPEC, sources=(replace(SOURCE, checks=(DEAR, growth)),))
+    for module in (pipelines.deduplicate, pipelines.validate):
+        monkeypatch.setattr(module, "dataset", lambda _: spec)
+    for dear, is_said in ((1, False), (1, False), (2, True)):
+        rows = [(number, 101.0 if number < dear else 1.0, "Oslo") for number in range(8)]
+        made = deduplicate(spark, tmp_path, rows)
+        params = pipelines.validate.ValidateParams("rides", str(tmp_path), made.tables)
+        if is_said:
+            with pytest.raises(DataQualityError, match="quarantined: expected at most 1[.]5 rows"):
+                pipelines.validate.run(spark, params)
+        elif dear:
+            pipelines.validate.run(spark, params)
