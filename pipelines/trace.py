@@ -6,16 +6,16 @@ Reads the versions that the ledger names, without Spark.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from pipelines.cli import param
 from pipelines.errors import ParameterError
 from pipelines.layout import Layout
 from pipelines.tables.ledger_table import read_ledger
-from pipelines.tables.records import read_records
+from pipelines.tables.records import column_names, read_records
 from schemas.catalog import dataset
 from schemas.contract import Column, ContractError, DatasetSpec, Source
-from schemas.derive import LINEAGE_NAMES
 
 _MASK = "***"
 _MAX_SHOWN = 20
@@ -65,14 +65,12 @@ def run(params: TraceParams) -> Trace:
             f"{source.name}. Run the steps first, or give the --root they were given"
         )
     personal = {column.name for column in source.columns if column.is_personal}
-    tables = tuple(
-        _rows_of(layout, name, version, key, personal) for name, version in last.items()
-    )
+    tables = tuple(_rows_of(layout, table, key, personal) for table in last.items())
     texts = [text for _, text in key.values()]
-    held = [row for row in _quarantined(layout, source.name) if _holds(row, texts)]
-    shown = tuple(_hidden(row) if personal else row for row in held)
+    held = _quarantined(layout, source.name, texts)
+    shown = tuple({**row, "raw": _MASK} if personal else row for row in held[:_MAX_SHOWN])
     said = {name: text for name, (_, text) in key.items()}
-    return Trace(spec.name, source.name, said, tables, shown, _verdict(tables, held))
+    return Trace(spec.name, source.name, said, tables, shown, _verdict(tables, len(held)))
 
 
 def _source(spec: DatasetSpec, name: str) -> Source:
@@ -95,7 +93,7 @@ def _parse_key(pairs: Sequence[str], source: Source) -> dict[str, tuple[Any, str
         found[name] = (_value(columns[name], text), text)
     if not found:
         raise ParameterError(
-            f"--key: expected at least one NAME=VALUE, such as {source.primary_key[0]}=...; got none"
+            f"--key: expected NAME=VALUE, such as {source.primary_key[0]}=...; got none"
         )
     return found
 
@@ -136,52 +134,39 @@ def _last_versions(entries: Sequence[Mapping[str, Any]], source: str) -> dict[st
 
 def _rows_of(
     layout: Layout,
-    name: str,
-    version: int,
+    table: tuple[str, int],
     key: Mapping[str, tuple[Any, str]],
     personal: set[str],
 ) -> dict[str, Any]:
+    name, version = table
+    path = layout.base / name
+    lacks = sorted({*key} - {*column_names(path, version)})
+    if lacks:
+        return {"table": name, "version": version, "num_rows": None, "lacks": lacks, "rows": []}
     where = [(column, "=", value) for column, (value, _) in key.items()]
-    rows = read_records(layout.base / name, where, version=version, lacking_is_none=True)
+    rows = read_records(path, where, version=version)
     shown = [
         {column: _MASK if column in personal else value for column, value in row.items()}
         for row in rows[:_MAX_SHOWN]
     ]
-    places = [{column: row[column] for column in LINEAGE_NAMES if column in row} for row in rows]
-    return {
-        "table": name,
-        "version": version,
-        "num_rows": len(rows),
-        "places": [place for place in places[:_MAX_SHOWN] if place],
-        "rows": shown,
+    return {"table": name, "version": version, "num_rows": len(rows), "rows": shown}
+
+
+def _quarantined(layout: Layout, source: str, texts: Sequence[str]) -> list[dict[str, Any]]:
+    rows = read_records(Path(layout.quarantine), [("source", "=", source)])
+    return [row for row in rows if all(text in (row["raw"] or "") for text in texts)]
+
+
+def _verdict(tables: Sequence[Mapping[str, Any]], num_held: int) -> str:
+    counts = {
+        table["table"]: table["num_rows"] for table in tables if table["num_rows"] is not None
     }
-
-
-def _quarantined(layout: Layout, source: str) -> list[dict[str, Any]]:
-    from pathlib import Path
-
-    rows = read_records(Path(layout.quarantine), [("dataset", "=", layout.dataset)])
-    return [row for row in rows if row["source"] == source]
-
-
-def _holds(row: Mapping[str, Any], texts: Sequence[str]) -> bool:
-    return all(text in (row["raw"] or "") for text in texts)
-
-
-def _hidden(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row, "raw": _MASK}
-
-
-def _verdict(tables: Sequence[Mapping[str, Any]], held: Sequence[Mapping[str, Any]]) -> str:
-    counts = [(table["table"], table["num_rows"]) for table in tables]
-    there = [name for name, count in counts if count]
+    there = [name for name, count in counts.items() if count]
+    held = f"; {num_held} rows in the quarantine hold these values" if num_held else ""
     if not there:
-        if held:
-            return f"never kept: {len(held)} rows with these values are in the quarantine"
-        return "never seen: no table and no quarantined row holds it"
-    gone = [name for name, count in counts if not count]
-    later = [name for name in gone if counts.index((name, 0)) > counts.index((there[-1], dict(counts)[there[-1]]))]
-    said = ", ".join(f"{count} in {name}" for name, count in counts)
-    if not later:
-        return f"kept to the last table: {said}"
-    return f"kept up to {there[-1]}, not in {later[0]}: {said}"
+        return f"in no table{held}"
+    names = list(counts)
+    later = names[names.index(there[-1]) + 1 :]
+    said = ", ".join(f"{count} in {name}" for name, count in counts.items())
+    end = f"left before {later[0]}" if later else "kept to the last table"
+    return f"{end}: {said}{held}"

@@ -50,7 +50,10 @@ def append_once(
 
 
 def read_records(
-    path: Path, where: Sequence[tuple[str, str, Any]] = (), columns: Sequence[str] = ()
+    path: Path,
+    where: Sequence[tuple[str, str, Any]] = (),
+    columns: Sequence[str] = (),
+    version: int | None = None,
 ) -> list[dict[str, Any]]:
     """Give the rows of the table at ``path`` that keep all of ``where``; none if there is no table.
 
@@ -58,15 +61,42 @@ def read_records(
         path: Folder of the table.
         where: Column, comparison (``=``, ``>=``, ``in`` ...) and value.
         columns: Columns to read; all by default.
+        version: Version to read; the last by default.
+
+    Raises:
+        TableError: The table can't be read.
     """
+    with _plain_errors(path):
+        table = _open(path, version)
+        if table is None:
+            return []
+        filters = list(where) or None
+        return table.to_pyarrow_table(columns=list(columns) or None, filters=filters).to_pylist()
+
+
+def column_names(path: Path, version: int) -> tuple[str, ...]:
+    """Give the columns of a table at one version.
+
+    Raises:
+        TableError: There is no such version.
+    """
+    with _plain_errors(path):
+        return tuple(item.name for item in DeltaTable(str(path), version=version).schema().fields)
+
+
+def _open(path: Path, version: int | None) -> DeltaTable | None:
     try:
-        table = DeltaTable(str(path))
-        found = table.to_pyarrow_table(columns=list(columns) or None, filters=list(where) or None)
+        return DeltaTable(str(path), version=version)
     except TableNotFoundError:
-        return []
-    except (DeltaError, OSError, pa.ArrowInvalid) as error:
+        return None
+
+
+@contextmanager
+def _plain_errors(path: Path) -> Generator[None]:
+    try:
+        yield
+    except (DeltaError, OSError, pa.ArrowException) as error:
         raise TableError(f"the table {path} can't be read: {error}") from error
-    return found.to_pylist()
 
 
 def _append(path: Path, rows: pa.Table, name: str) -> bool:

@@ -1,7 +1,6 @@
 """Rows that break a check of severity quarantine are set aside, counted and kept as they are."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,38 +9,12 @@ from pyspark.sql import SparkSession
 
 import pipelines.deduplicate
 import pipelines.validate
-from pipelines.deduplicate import DeduplicateParams, run
 from pipelines.errors import DataQualityError
 from pipelines.layout import Layout
-from pipelines.step import StepResult
-from pipelines.tables.delta import write_table
 from pipelines.tables.ledger_table import read_ledger
-from schemas.contract import Check, Column, DatasetSpec, HashSplit, Label, Source
-from tests.passed import mark_passed
+from schemas.contract import Check
+from tests.pipelines.rides_lake import DEAR, SOURCE, SPEC, deduplicate
 
-DEAR = Check(
-    "between", ("fare",), maximum=100, severity="quarantine", mostly=0.5, reason="a typing error"
-)
-FAR = Check("sql", sql="length(city) < 9", severity="quarantine", mostly=0.5)
-SOURCE = Source(
-    "rides",
-    "package:none/rides.csv",
-    (
-        Column("ride_id", "long"),
-        Column("fare", "double", is_nullable=True),
-        Column("city", "string", is_nullable=True),
-    ),
-    primary_key=("ride_id",),
-    checks=(DEAR, FAR, Check("quarantined", maximum=3)),
-)
-SPEC = DatasetSpec(
-    "rides",
-    "Rides",
-    "Is it dear?",
-    (SOURCE,),
-    Label("is_dear", "fare > 10"),
-    HashSplit(("ride_id",)),
-)
 NAMES = ('between(fare) {"maximum": 100}', 'sql() {"sql": "length(city) < 9"}')
 
 
@@ -49,18 +22,6 @@ NAMES = ('between(fare) {"maximum": 100}', 'sql() {"sql": "length(city) < 9"}')
 def rides(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (pipelines.deduplicate, pipelines.validate):
         monkeypatch.setattr(module, "dataset", lambda _: SPEC)
-
-
-def deduplicate(
-    spark: SparkSession, root: Path, rows: Sequence[tuple[int, float | None, str | None]]
-) -> StepResult:
-    """Deduplicate ``rows`` under ``root``."""
-    placed = [(*row, "a.csv", place) for place, row in enumerate(rows, start=2)]
-    columns = "ride_id long, fare double, city string, _source_file string, _source_position long"
-    frame = spark.createDataFrame(placed, columns)
-    raw = write_table(frame, str(root / "rides" / "raw" / "rides"), "made")
-    mark_passed(raw)
-    return run(spark, DeduplicateParams("rides", str(root), (str(raw),)))
 
 
 def read_quarantine(spark: SparkSession, root: Path) -> list[tuple[object, ...]]:
