@@ -3,6 +3,8 @@
 Reads the versions that the ledger names, without Spark.
 """
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -66,8 +68,7 @@ def run(params: TraceParams) -> Trace:
         )
     personal = {column.name for column in source.columns if column.is_personal}
     tables = tuple(_rows_of(layout, table, key, personal) for table in last.items())
-    texts = [text for _, text in key.values()]
-    held = _quarantined(layout, source.name, texts)
+    held = _quarantined(layout, source.name, key)
     shown = tuple({**row, "raw": _MASK} if personal else row for row in held[:_MAX_SHOWN])
     said = {name: text for name, (_, text) in key.items()}
     return Trace(spec.name, source.name, said, tables, shown, _verdict(tables, len(held)))
@@ -152,9 +153,22 @@ def _rows_of(
     return {"table": name, "version": version, "num_rows": len(rows), "rows": shown}
 
 
-def _quarantined(layout: Layout, source: str, texts: Sequence[str]) -> list[dict[str, Any]]:
+def _quarantined(
+    layout: Layout, source: str, key: Mapping[str, tuple[Any, str]]
+) -> list[dict[str, Any]]:
     rows = read_records(Path(layout.quarantine), [("source", "=", source)])
-    return [row for row in rows if all(text in (row["raw"] or "") for text in texts)]
+    return [row for row in rows if _holds(row["raw"] or "", key)]
+
+
+def _holds(raw: str, key: Mapping[str, tuple[Any, str]]) -> bool:
+    """Say whether a row set aside has the key: by name in JSON, else each value as a word of it."""
+    try:
+        cells = json.loads(raw)
+    except ValueError:
+        cells = None
+    if isinstance(cells, dict):
+        return all(str(cells.get(name)) == text for name, (_, text) in key.items())
+    return all(re.search(rf"(?<![\w.]){re.escape(text)}(?![\w.])", raw) for _, text in key.values())
 
 
 def _verdict(tables: Sequence[Mapping[str, Any]], num_held: int) -> str:
