@@ -19,6 +19,7 @@ from pipelines.loading.columns import InputColumns
 from pipelines.loading.manifest import read_manifest
 from pipelines.state import file_digest, read_features, write_bytes, write_json
 from pipelines.step import StepKey, StepResult, once, step_key
+from pipelines.tables.ledger_table import require_passed
 from pipelines.tables.version import TableVersion, parse_version
 from schemas.catalog import dataset
 from schemas.contract import SPLITS
@@ -57,6 +58,7 @@ def run(params: EvaluateParams) -> StepResult:
 
 
 def _evaluate(params: EvaluateParams, key: StepKey, contract: str) -> StepResult:
+    require_passed((params.features,))
     table = parse_version(params.features)
     features = read_features(Path(params.state))
     files = _live_files(table, features)

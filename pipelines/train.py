@@ -19,6 +19,7 @@ from pipelines.layout import Layout
 from pipelines.loading.local_copies import LocalCopies
 from pipelines.state import fingerprint, read_features, read_json, write_json
 from pipelines.step import StepKey, StepResult, once, read_result, step_key
+from pipelines.tables.ledger_table import require_passed
 from pipelines.tables.version import TableVersion, parse_version
 from pipelines.training.heartbeat import HANG_S, heartbeat
 from pipelines.training.parameters import TrainParams
@@ -65,6 +66,7 @@ def launch_training(
     start = Start(num_processes, restarts, hang_s, elastic_min, sizes)
     if known := trained(params):
         return known
+    require_passed(map(str, _tables(params)[0]))
     tables = [(table.path, table.version) for table in _tables(params)[0]]
     with LocalCopies(params.cache, params.cache_mb).kept(tables):
         printed = start_ranks([sys.executable, str(_JOB), *to_flags(params)], start)
@@ -108,12 +110,14 @@ def run(params: TrainParams, world: World, supervision: Supervision = Supervisio
         supervision: What ends it when it hangs, or when it is to go on in another world.
 
     Raises:
+        DataQualityError: The table has not passed its checks.
         ParameterError: Batch size or number of ranks do not fit.
         TableError: The table is missing, unsafe to read, or has an empty split.
         TrainingError: One class only, too few rows, a loss that is NaN, ranks that differ.
     """
     if known := trained(params):
         return known
+    require_passed(map(str, _tables(params)[0]))
     key = _key(params)
     if not world.is_root:
         return _train(params, key, world, supervision)
