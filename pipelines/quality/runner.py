@@ -93,7 +93,7 @@ def check_table(rows: DataFrame, spec: TableSpec, asked: Asked) -> Checked:
 
 
 def run_stock(
-    suite: ExpectationSuite, rows: DataFrame, table: str
+    suite: ExpectationSuite, rows: DataFrame, table: str, result_format: str = "BASIC"
 ) -> list[ExpectationValidationResult]:
     """Evaluate a suite by Great Expectations alone: one Spark job or more for each expectation.
 
@@ -107,7 +107,7 @@ def run_stock(
     validator.metrics_calculator.show_progress_bars = False
     found = validator.graph_validate(
         configurations=suite.expectation_configurations,
-        runtime_configuration={"result_format": dict(RESULT_FORMAT)},
+        runtime_configuration={"result_format": {**RESULT_FORMAT, "result_format": result_format}},
     )
     return sorted(found, key=lambda item: _meta(item)["position"])
 
