@@ -14,7 +14,7 @@ from pipelines.tables.ledger import Written
 from pipelines.tables.ledger_table import read_ledger
 from pipelines.tables.version import TableVersion
 
-_COLUMNS = (
+COLUMNS = (
     "dataset string, source string, stage string, rule string, detail string, source_file string, "
     "position long, raw string, run string"
 )
@@ -87,7 +87,7 @@ def write_quarantine(
         TableError: Another process writes the table.
     """
     layout: Layout = key.layout
-    rows = local_frame(spark, [], _COLUMNS)
+    rows = local_frame(spark, [], COLUMNS)
     for source, part in parts:
         told = {"dataset": layout.dataset, "source": source, "stage": key.step}
         told |= {"run": key.fingerprint}

@@ -14,6 +14,7 @@ from pipelines.sources.inspect_files import SourceFile
 from pipelines.sources.locate import locate
 from pipelines.step import StepResult
 from pipelines.tables.delta import read_table
+from pipelines.tables.quarantine import COLUMNS
 from pipelines.tables.version import parse_version
 from schemas.catalog import dataset
 from schemas.contract import Column, DatasetSpec, Source
@@ -64,7 +65,7 @@ def test_quarantine_holds_raw_text_and_only_the_last_run_s_rows(
     ]  # fmt: skip
     assert _rows(spark, first.details["quarantine"]) == expected
     other = spark.createDataFrame([("rides", "rides", "validate", "r", "d", "f", 1, "w", "u")],
-        module._QUARANTINE)  # fmt: skip
+        COLUMNS)  # fmt: skip
     other.write.format("delta").mode("append").save(str(tmp_path / "lake/rides/quarantine"))
     for record in (tmp_path / "lake/rides/steps").iterdir():
         record.unlink()
