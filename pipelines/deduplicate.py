@@ -11,7 +11,12 @@ from pipelines.step import Fates, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import count_rows, is_written, read_table
 from pipelines.tables.ledger import check_fates, write_kept
 from pipelines.tables.version import TableVersion, parse_versions
-from pipelines.transforms.deduplicate import DUPLICATE, OLDER_VERSION, mark_duplicates
+from pipelines.transforms.deduplicate import (
+    CONFLICT,
+    DUPLICATE,
+    OLDER_VERSION,
+    mark_duplicates,
+)
 from schemas.catalog import dataset
 from schemas.contract import Source
 from schemas.derive import LINEAGE_NAMES
@@ -53,6 +58,7 @@ def _deduplicate(
     rows = read_table(spark, raw)
     marked = mark_duplicates(rows, source.primary_key, source.version_by, LINEAGE_NAMES)
     target = key.layout.table("deduplicated", source.name)
-    table, fates = write_kept(marked, target, key.fingerprint, (DUPLICATE, OLDER_VERSION))
-    check_fates(str(table), fates, num_input=count_rows(raw))
-    return table, fates
+    fates = (DUPLICATE, OLDER_VERSION, CONFLICT)
+    table, found = write_kept(marked, target, key.fingerprint, fates)
+    check_fates(str(table), found, num_input=count_rows(raw))
+    return table, found
