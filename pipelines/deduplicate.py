@@ -15,7 +15,12 @@ from pipelines.tables.ledger import Target, Written, check_fates, write_kept
 from pipelines.tables.ledger_table import account_for, require_passed
 from pipelines.tables.quarantine import set_aside
 from pipelines.tables.version import TableVersion, parse_versions
-from pipelines.transforms.deduplicate import DUPLICATE, OLDER_VERSION, mark_duplicates
+from pipelines.transforms.deduplicate import (
+    CONFLICT,
+    DUPLICATE,
+    OLDER_VERSION,
+    mark_duplicates,
+)
 from schemas.catalog import dataset
 from schemas.contract import DatasetSpec, Source
 from schemas.derive import LINEAGE_NAMES, table_spec
@@ -67,7 +72,7 @@ def _deduplicate(
     unique = mark_duplicates(rows, source.primary_key, source.version_by, LINEAGE_NAMES)
     marked, broken = mark_broken(unique, contract)
     target = Target(key.layout.table("deduplicated", source.name), key.fingerprint)
-    fates = (DUPLICATE, OLDER_VERSION, *broken)
+    fates = (DUPLICATE, OLDER_VERSION, CONFLICT, *broken)
     written = write_kept(marked, target, fates, riding(contract, rows))
     check_fates(str(written.table), written.fates, num_input=count_rows(raw))
     return marked, written

@@ -37,7 +37,9 @@ class Column:
 
     ``is_outcome`` marks what is known only after the moment of prediction: such a column can be a
     label or feed a ``Rolling`` once its event has happened, never a feature of its own row.
-    ``is_personal`` columns are masked wherever a person may read them.
+    ``is_personal`` columns are masked wherever a person may read them. ``earliest`` and ``latest``
+    bound a date or timestamp of a source, half-open, ISO dates or timestamps, UTC; empty for no
+    bound. Rows outside, such as the year 9999 for "never", are malformed.
     """
 
     name: str
@@ -47,6 +49,8 @@ class Column:
     description: str = ""
     is_outcome: bool = False
     is_personal: bool = False
+    earliest: str = ""
+    latest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

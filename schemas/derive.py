@@ -57,12 +57,12 @@ def early_derived(spec: DatasetSpec) -> tuple[Derived, ...]:
 
 def late_derived(spec: DatasetSpec) -> tuple[Derived, ...]:
     """Derived columns that read joined ones, or other late ones: made after the joins."""
-    waits = set(joined_columns(spec))
+    waits = {name.lower() for name in joined_columns(spec)}
     late: list[Derived] = []
     for item in spec.derived:
         if waits & words(item.sql):
             late.append(item)
-            waits.add(item.column.name)
+            waits.add(item.column.name.lower())
     return tuple(late)
 
 
@@ -88,8 +88,8 @@ def known_columns(spec: DatasetSpec) -> dict[str, Column]:
 
 
 def words(sql: str) -> set[str]:
-    """Names that occur in a SQL expression."""
-    return set(_WORD.findall(sql))
+    """Names that occur in a SQL expression, in lower case: SQL does not tell cases apart."""
+    return {word.lower() for word in _WORD.findall(sql)}
 
 
 def imputes_of(spec: DatasetSpec, source: Source) -> tuple[Impute, ...]:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from schemas.contract import Column, ContractError, DatasetSpec
 from schemas.derive import indicator_names, known_columns, late_imputes, words
 from schemas.encode import Encode, Hashed, Join, Rolling
+from schemas.sources import bad_sources
 
 
 def check_contract(spec: DatasetSpec) -> DatasetSpec:
-    """Give ``spec`` back if it keeps the rules below.
+    """Give ``spec`` back if it keeps the rules below and those of ``bad_sources``.
 
     A feature is encoded from a column of the main source, a joined or a rolling one. It may not be,
     or be computed from, an outcome of its own row. A rolling aggregate may read outcomes of other
@@ -18,7 +19,9 @@ def check_contract(spec: DatasetSpec) -> DatasetSpec:
     Raises:
         ContractError: Lists everything that is wrong.
     """
-    wrong = [*_bad_sources(spec), *_bad_derived(spec), *_bad_times(spec), *_bad_features(spec)]
+    # the other rules speak of columns that sources declare
+    wrong = [*bad_sources(spec)]
+    wrong = wrong or [*_bad_derived(spec), *_bad_times(spec), *_bad_features(spec)]
     if wrong:
         raise ContractError(f"contract {spec.name}: {'; '.join(wrong)}")
     return spec
@@ -29,27 +32,18 @@ def encoded_columns(item: Encode) -> tuple[str, ...]:
     return item.columns if isinstance(item, Hashed) else (item.column,)
 
 
-def _bad_sources(spec: DatasetSpec) -> Iterator[str]:
-    for source in spec.sources:
-        names = {column.name for column in source.columns}
-        missing = {*source.primary_key, *source.version_by} - names
-        missing |= {source.time} - names if source.time else set()
-        if missing:
-            yield f"source {source.name} lacks its own columns {sorted(missing)}"
-        if not source.primary_key:
-            yield f"source {source.name} needs a primary key"
-        if len(names) != len(source.columns):
-            yield f"source {source.name} names a column twice"
-
-
 def _bad_derived(spec: DatasetSpec) -> Iterator[str]:
-    outcomes = {column.name for column in spec.main.columns if column.is_outcome}
+    columns = known_columns(spec).values()
+    derived = {item.column.name for item in spec.derived}
+    known = [c.name for c in columns if c.is_outcome and c.name not in derived]
+    # as Spark takes names, whatever their case
+    outcomes = {name.lower(): name for name in known}
     for item in spec.derived:
-        used = outcomes & words(item.sql)
+        used = [outcomes[word] for word in sorted(words(item.sql)) if word in outcomes]
         if used and not item.column.is_outcome:
-            yield f"{item.column.name} is computed from outcomes {sorted(used)}: mark it is_outcome"
+            yield f"{item.column.name} is computed from outcomes {used}: mark it is_outcome"
         if item.column.is_outcome:
-            outcomes.add(item.column.name)
+            outcomes[item.column.name.lower()] = item.column.name
 
 
 def _bad_times(spec: DatasetSpec) -> Iterator[str]:

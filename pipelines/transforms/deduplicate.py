@@ -14,14 +14,19 @@ from schemas.contract import ContractError
 _HASH = "_content_hash"
 _RANK = "_version_rank"
 _COPY = "_copy_rank"
+_LATEST = "_latest_version"
 OLDER_VERSION = "filtered:older_version"
+CONFLICT = "filtered:conflict"
 DUPLICATE = "duplicate"
 
 
 def mark_duplicates(
     df: DataFrame, primary_key: Sequence[str], version_by: Sequence[str], lineage: Sequence[str]
 ) -> DataFrame:
-    """Add ``_fate``: ``kept``, ``duplicate`` (equal content) or ``filtered:older_version``.
+    """Add ``_fate``: ``kept``, ``duplicate``, ``filtered:older_version`` or ``filtered:conflict``.
+
+    A duplicate has the content of another row of its key. A row in conflict has other content, and
+    yet the version of the row that is kept: ``version_by`` does not say which of them is right.
 
     Args:
         df: Any number of rows with the named columns.
@@ -40,17 +45,23 @@ def mark_duplicates(
     if missing:
         raise ContractError(f"deduplicate needs the columns {sorted(missing)}; got {df.columns}")
     content = [F.col(name) for name in df.columns if name not in lineage]
+    # a hash passes over nulls, and so would take (1, null) for (null, 1)
+    told = [part for column in content for part in (column.isNull(), column)]
     latest_first = [F.desc_nulls_last(name) for name in (*version_by, *lineage)]
     versions = Window.partitionBy(*primary_key).orderBy(*latest_first)
     copies = Window.partitionBy(*primary_key, _HASH).orderBy(*latest_first)
     # 64 bits are compared within one key only, so a chance collision is out of reach
-    hashed = df.withColumn(_HASH, F.xxhash64(*content))
+    hashed = df.withColumn(_HASH, F.xxhash64(*told))
     ranked = hashed.withColumn(_RANK, F.row_number().over(versions))
-    ranked = ranked.withColumn(_COPY, F.row_number().over(copies))
-    fate = (
-        F.when(F.col(_RANK) == 1, "kept").when(F.col(_COPY) > 1, DUPLICATE).otherwise(OLDER_VERSION)
-    )
-    return ranked.withColumn(FATE, fate).drop(_HASH, _RANK, _COPY)
+    fate = F.when(F.col(_RANK) == 1, "kept").when(F.col(_COPY) > 1, DUPLICATE)
+    if version_by:
+        so_far = versions.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+        version = F.struct(*version_by)
+        ranked = ranked.withColumn(_LATEST, F.first(version).over(so_far))
+        fate = fate.when(version.eqNullSafe(F.col(_LATEST)), CONFLICT)
+    copied = ranked.withColumn(_COPY, F.row_number().over(copies))
+    marked = copied.withColumn(FATE, fate.otherwise(OLDER_VERSION))
+    return marked.drop(_HASH, _RANK, _COPY, _LATEST)
 
 
 def deduplicate(

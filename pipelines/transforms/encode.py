@@ -161,10 +161,18 @@ def _fit_vocabularies(train: DataFrame, items: Sequence[Vocabulary]) -> dict[str
     limits = F.array(*[F.struct(F.lit(i.max_size), F.lit(i.min_count)) for i in items])
     limit = F.element_at(limits, F.col("item") + 1)
     ranked = counts.withColumn("rank", F.row_number().over(order))
-    kept = ranked.where((F.col("rank") <= limit["col1"]) & (F.col("count") >= limit["col2"]))
-    found = kept.orderBy("item", "rank").collect()
+    is_frequent = F.col("count") >= limit["col2"]
+    # the first word of each column in any case: it tells a column of rare words from one of nulls
+    kept = ranked.where((F.col("rank") <= limit["col1"]) & (is_frequent | (F.col("rank") == 1)))
+    found = kept.withColumn("is_frequent", is_frequent).orderBy("item", "rank").collect()
+    empty = set(range(len(items))) - {row["item"] for row in found}
+    if empty:
+        raise ContractError(
+            f"vocabulary of {[items[number].column for number in sorted(empty)]}: expected values "
+            "in the training split; all are null. Impute the column, or take it out of the contract"
+        )
     return {
-        item.column: tuple(row["word"] for row in found if row["item"] == number)
+        item.column: tuple(r["word"] for r in found if r["item"] == number and r["is_frequent"])
         for number, item in enumerate(items)
     }
 

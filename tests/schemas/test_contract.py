@@ -93,11 +93,67 @@ LEAKS = [
     ),
     ({"encodes": (Vocabulary("colour"),)}, "names no column 'colour'"),
     ({"prediction_time": "noon"}, "prediction_time names no column"),
+    (
+        {"derived": (*FLIGHTS.derived, Derived(Column("gain", "double"), "DEP_DELAY - 1"))},
+        "gain is computed from outcomes ['dep_delay']",
+    ),
+    (
+        {"derived": (*FLIGHTS.derived, Derived(Column("hot", "double"), "is_late * temp"))},
+        "hot is computed from outcomes ['is_late']",
+    ),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("changes", "message"), LEAKS)
 def test_a_contract_that_leaks_or_errs_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ContractError, match="contract flights") as error:
+        check_contract(_with(**changes))
+    assert message in str(error.value)
+
+
+def _source(**changes: object) -> dict[str, object]:
+    return {"sources": (replace(FLIGHTS.main, **changes), *FLIGHTS.sources[1:])}
+
+
+def _columns(**changes: object) -> dict[str, object]:
+    """The flights with another first column."""
+    first, *others = FLIGHTS.main.columns
+    return _source(columns=(replace(first, **changes), *others))
+
+
+BAD_SOURCES = [
+    ({"sources": ()}, "it needs a source"),
+    ({"sources": (*FLIGHTS.sources, FLIGHTS.sources[1])}, "sources: names come twice: ['weather'"),
+    (_source(name="../flights"), "sources: expected letters, digits and _, a letter first; got"),
+    (_columns(name="_raw"), "main source: expected letters, digits and _"),
+    (_columns(name="größe"), "main source: expected letters, digits and _"),
+    (_columns(name="Day"), "names come twice: ['Day', 'day']"),
+    (_columns(name="split"), "names come twice: ['split', 'split']"),
+    (_columns(name="is_late"), "names come twice: ['is_late', 'is_late']"),
+    (_columns(type="decimal"), "column year: expected a type among ('string',"),
+    (_columns(earliest="2013-01-01"), "column year: earliest and latest bound dates and times"),
+    (_columns(type="date", earliest="20130101"), "year: expected bounds like '2013-01-31'; got"),
+    (_columns(type="timestamp", latest="2013-02-30"), "year: expected bounds like '2013-01-31'"),
+    (
+        _columns(type="timestamp", earliest="2013-01-02", latest="2013-01-02T00:00:00"),
+        "column year: expected earliest < latest",
+    ),
+    (_source(primary_key=()), "source flights needs a primary key"),
+    (_source(primary_key=("tailnum",)), "source flights: its key ['tailnum'] may be null"),
+    (_source(version_by=("seen_at",)), "source flights lacks its own columns ['seen_at']"),
+    (_source(delimiter=""), "source flights: expected a delimiter like ',' or ';'; got ''"),
+    (_source(delimiter='"'), "source flights: expected a delimiter like"),
+    (_source(delimiter="||", is_multiline=True), "is_multiline takes a delimiter of one character"),
+    (_source(max_malformed_share=5), "expected max_malformed_share from 0 to 1; got 5"),
+    (
+        {"derived": (Derived(Column("noon", "date", latest="2014-01-01"), "date(time_hour)"),)},
+        "noon is derived and has a bound",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "message"), BAD_SOURCES)
+def test_a_source_that_cannot_be_meant_is_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ContractError, match="contract flights") as error:
         check_contract(_with(**changes))
     assert message in str(error.value)

@@ -12,6 +12,9 @@ from pipelines.errors import TableError
 from pipelines.loading.manifest import Manifest, read_manifest
 from tests.pipelines.loading.tables import COLUMNS, PROTOCOL, add_file, commit, rows, write_table
 
+_STRUCT = pa.struct([("a", pa.float32())])
+_MAP = pa.map_(pa.string(), pa.float32())
+
 
 def make(folder: Path, **actions: Any) -> str:
     write_table(
@@ -176,6 +179,11 @@ def test_rows_that_differ_from_the_log_are_refused(tmp_path: Path) -> None:
         (lambda t: _with(t, "x1", t["x1"].cast(pa.float64())), "x1 expected float, got double"),
         (lambda t: _with(t, "c0", t["c0"].cast(pa.int64())), "c0 expected int32, got int64"),
         (lambda t: _with(t, "x1", pa.array([None] * len(t), pa.float32())), "column x1 has 10 in"),
+        (lambda t: _with(t, "c0", t["c0"].cast(pa.uint64())), "c0 expected int32, got uint64"),
+        (lambda t: _with(t, "x1", _of([1], pa.decimal128(9, 2), t)), r"got decimal128\(9, 2\)"),
+        (lambda t: _with(t, "x1", _of([[1.0]], pa.list_(pa.float32()), t)), "float, got list<"),
+        (lambda t: _with(t, "x1", _of([{"a": 1.0}], _STRUCT, t)), "float, got struct<a: float>"),
+        (lambda t: _with(t, "x1", _of([[("a", 1.0)]], _MAP, t)), "float, got map<string, float"),
     ],
 )
 def test_columns_that_would_reach_the_model_wrong_are_refused(
@@ -184,6 +192,10 @@ def test_columns_that_would_reach_the_model_wrong_are_refused(
     write_table(tmp_path, {"train": [change(rows(10))]})
     with pytest.raises(TableError, match=message):
         read(tmp_path)
+
+
+def _of(value: list[Any], kind: pa.DataType, table: pa.Table) -> pa.Array:
+    return pa.array(value * len(table), kind)
 
 
 def _with(table: pa.Table, name: str, values: Any) -> pa.Table:

@@ -45,6 +45,21 @@ def test_equal_content_is_a_duplicate_and_other_content_an_older_version(
     assert _fates(marked) == expected
 
 
+def test_the_same_values_in_other_columns_are_other_content(spark: SparkSession) -> None:
+    rows = [("a", 1, None, "f", 1), ("a", None, 1, "f", 2)]
+    marked = mark_duplicates(_frame(spark, rows), ["ride"], [], _LINEAGE)
+    assert _fates(marked) == {"kept": 1, "filtered:older_version": 1}
+
+
+def test_other_content_of_the_version_that_is_kept_is_a_conflict(spark: SparkSession) -> None:
+    rows = [("a", 1, 2, "f", 1), ("a", 2, 2, "f", 2), ("a", 3, 1, "f", 3), ("a", 4, 1, "f", 4)]
+    rows += [("b", 1, None, "f", 5), ("b", 2, None, "f", 6), ("b", 2, None, "f", 7)]
+    marked = mark_duplicates(_frame(spark, rows), ["ride"], ["updated"], _LINEAGE)
+    found = {row["_source_position"]: row["_fate"] for row in marked.collect()}
+    old, kept, conflict = "filtered:older_version", "kept", "filtered:conflict"
+    assert found == {1: conflict, 2: kept, 3: old, 4: old, 5: conflict, 6: "duplicate", 7: kept}
+
+
 def test_it_is_idempotent_and_safe_on_an_empty_table(spark: SparkSession) -> None:
     empty = _frame(spark, [])
     assert deduplicate(empty, ["ride"], ["updated"], _LINEAGE).count() == 0

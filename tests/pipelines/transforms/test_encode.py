@@ -107,8 +107,10 @@ def test_no_encoding_is_ever_null_even_on_rows_of_nulls(spark: SparkSession) -> 
     assert all(None not in values for values in _encoded(spark, *items).values())
 
 
-def test_scaling_a_column_without_numbers_is_an_error(spark: SparkSession) -> None:
-    df = _frame(spark, [(1, None, "a", 0)])
+def test_a_column_without_values_is_an_error(spark: SparkSession) -> None:
+    df = _frame(spark, [(1, None, None, 0)])
+    with pytest.raises(ContractError, match=r"vocabulary of \['word'\]: expected values"):
+        fit_encode(df, [Vocabulary("word"), Vocabulary("hour", min_count=9)], ["id"])
     with pytest.raises(ContractError, match="scale x: expected numbers"):
         fit_encode(df, [Numeric("x")], ["id"])
     with pytest.raises(ContractError, match="bucket x: expected numbers"):

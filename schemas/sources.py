@@ -1,0 +1,105 @@
+"""Hold the sources of a contract to themselves: names, types, keys and bounds that can be meant."""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import get_args
+
+from schemas.contract import SPLIT_COLUMN, Column, ColumnType, DatasetSpec, Source
+
+# a name becomes part of SQL, of a path and of a Delta table; those that begin with _ are scratch
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_UNFIT_IN_DELIMITER = '"\r\n\\\0'
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}:\d{2})?", re.ASCII)
+
+
+def bad_sources(spec: DatasetSpec) -> Iterator[str]:
+    """Say what is wrong with the sources of ``spec``, one phrase for each mistake.
+
+    There is one source at least. Names are made of letters, digits and ``_``, a letter first; no
+    two names of a list differ in case only. A primary key is there and can't be null: rows without
+    a key could not be told apart. A delimiter is text that can be seen in a line, one character of
+    it where cells may hold line ends.
+    """
+    if not spec.sources:
+        yield "it needs a source"
+        return
+    yield from _bad_names("sources", [source.name for source in spec.sources])
+    made = [*spec.main.columns, *(item.column for item in spec.derived)]
+    names = [*(column.name for column in made), spec.label.name, SPLIT_COLUMN]
+    yield from _bad_names("columns of the main source", names)
+    for source in spec.sources:
+        names = [column.name for column in source.columns]
+        if source is not spec.main:
+            yield from _bad_names(f"columns of {source.name}", names)
+        yield from _bad_keys(source)
+        yield from _bad_format(source)
+    for column in [column for source in spec.sources for column in source.columns]:
+        yield from _bad_column(column)
+    for item in spec.derived:
+        yield from _bad_column(item.column)
+        if item.column.earliest or item.column.latest:
+            yield f"{item.column.name} is derived and has a bound: only cells of a file keep one"
+
+
+def _bad_names(what: str, names: Sequence[str]) -> Iterator[str]:
+    unfit = [name for name in names if not _NAME.fullmatch(name)]
+    if unfit:
+        yield f"{what}: expected letters, digits and _, a letter first; got {unfit}"
+    lower = [name.lower() for name in names]
+    twice = [name for name in names if lower.count(name.lower()) > 1]
+    if twice:
+        yield f"{what}: names come twice: {twice}"
+
+
+def _bad_keys(source: Source) -> Iterator[str]:
+    columns = {column.name: column for column in source.columns}
+    missing = {*source.primary_key, *source.version_by} - set(columns)
+    missing |= {source.time} - set(columns) if source.time else set()
+    if missing:
+        yield f"source {source.name} lacks its own columns {sorted(missing)}"
+    if not source.primary_key:
+        yield f"source {source.name} needs a primary key"
+    keys = [columns[name] for name in source.primary_key if name in columns]
+    nullable = [column.name for column in keys if column.is_nullable]
+    if nullable:
+        yield f"source {source.name}: its key {nullable} may be null; expected is_nullable=False"
+
+
+def _bad_format(source: Source) -> Iterator[str]:
+    mark = source.delimiter
+    if not mark or set(mark) & set(_UNFIT_IN_DELIMITER):
+        yield f"source {source.name}: expected a delimiter like ',' or ';'; got {mark!r}"
+    if source.is_multiline and len(mark) > 1:
+        yield f"source {source.name}: is_multiline takes a delimiter of one character; got {mark!r}"
+    if not 0 <= source.max_malformed_share <= 1:
+        yield (
+            f"source {source.name}: expected max_malformed_share from 0 to 1; "
+            f"got {source.max_malformed_share}"
+        )
+
+
+def _bad_column(column: Column) -> Iterator[str]:
+    types = get_args(ColumnType)
+    if column.type not in types:
+        yield f"column {column.name}: expected a type among {types}; got {column.type!r}"
+    bounds = [text for text in (column.earliest, column.latest) if text]
+    if bounds and column.type not in ("date", "timestamp"):
+        yield f"column {column.name}: earliest and latest bound dates and times only"
+        return
+    times = [_time(text, column.type) for text in bounds]
+    known = [time for time in times if time]
+    if len(known) < len(times):
+        yield f"column {column.name}: expected bounds like '2013-01-31'; got {bounds}"
+    elif known and known != sorted(set(known)):
+        yield f"column {column.name}: expected earliest < latest; got {bounds}"
+
+
+def _time(text: str, kind: ColumnType) -> datetime | None:
+    if not (_DATE if kind == "date" else _TIME).fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
