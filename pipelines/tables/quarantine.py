@@ -36,7 +36,7 @@ def broken_rows(marked: DataFrame) -> DataFrame:
     }
     return marked.where(F.startswith(F.col(FATE), F.lit(_QUARANTINED))).select(
         F.substring(F.col(FATE), len(_QUARANTINED) + 1, 1_000).alias("rule"),
-        F.lit("the row breaks a check of the contract").alias("detail"),
+        F.lit("set aside when the table was written; raw is the row as JSON").alias("detail"),
         place["source_file"].alias("source_file"),
         place["position"].alias("position"),
         F.to_json(F.struct(*names), {"ignoreNullFields": "false"}).alias("raw"),

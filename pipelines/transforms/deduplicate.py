@@ -16,14 +16,14 @@ _RANK = "_version_rank"
 _COPY = "_copy_rank"
 _LATEST = "_latest_version"
 OLDER_VERSION = "filtered:older_version"
-CONFLICT = "filtered:conflict"
+CONFLICT = "quarantined:conflict"
 DUPLICATE = "duplicate"
 
 
 def mark_duplicates(
     df: DataFrame, primary_key: Sequence[str], version_by: Sequence[str], lineage: Sequence[str]
 ) -> DataFrame:
-    """Add ``_fate``: ``kept``, ``duplicate``, ``filtered:older_version`` or ``filtered:conflict``.
+    """Add ``_fate``: kept, duplicate, ``filtered:older_version`` or ``quarantined:conflict``.
 
     A duplicate has the content of another row of its key. A row in conflict has other content, and
     yet the version of the row that is kept: ``version_by`` does not say which of them is right.

@@ -24,6 +24,7 @@ SOURCE = Source(
         Column("city", "string", is_nullable=True),
     ),
     primary_key=("ride_id",),
+    version_by=("fare",),
     checks=(DEAR, FAR, Check("quarantined", maximum=3)),
 )
 SPEC = DatasetSpec(

@@ -62,6 +62,15 @@ def test_broken_rows_go_to_the_quarantine_and_the_others_on(
     assert outcomes["quarantined"]["observed"] == "3 rows set aside"
 
 
+def test_rows_in_conflict_are_kept_apart(spark: SparkSession, tmp_path: Path) -> None:
+    rows = [(1, 3.0, "Oslo"), (1, 3.0, "Rome"), (1, 2.0, "Bonn")]
+    fates = deduplicate(spark, tmp_path, rows).rows["rides"]
+    assert (fates.kept, fates.quarantined) == (1, {"conflict": 1})
+    assert fates.filtered == {"older_version": 1}
+    (row,) = read_quarantine(spark, tmp_path)
+    assert (row[2], json.loads(str(row[5]))["city"]) == ("conflict", "Oslo")
+
+
 def test_rows_of_a_former_run_leave_the_quarantine(spark: SparkSession, tmp_path: Path) -> None:
     deduplicate(spark, tmp_path, [(1, 3.0, "Oslo"), (2, 101.0, "Rome")])
     assert len(read_quarantine(spark, tmp_path)) == 1

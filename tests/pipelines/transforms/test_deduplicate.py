@@ -56,7 +56,7 @@ def test_other_content_of_the_version_that_is_kept_is_a_conflict(spark: SparkSes
     rows += [("b", 1, None, "f", 5), ("b", 2, None, "f", 6), ("b", 2, None, "f", 7)]
     marked = mark_duplicates(_frame(spark, rows), ["ride"], ["updated"], _LINEAGE)
     found = {row["_source_position"]: row["_fate"] for row in marked.collect()}
-    old, kept, conflict = "filtered:older_version", "kept", "filtered:conflict"
+    old, kept, conflict = "filtered:older_version", "kept", "quarantined:conflict"
     assert found == {1: conflict, 2: kept, 3: old, 4: old, 5: conflict, 6: "duplicate", 7: kept}
 
 
