@@ -134,7 +134,7 @@ def _make_features(
     return StepResult(
         key.step, spec.name, key.fingerprint, (str(table),), {spec.main.name: written.fates},
         {"state": str(state_path)}, {"num_features": len(features)},
-        {spec.main.name: written.numbers},
+        numbers={spec.main.name: written.numbers},
     )  # fmt: skip
 
 

@@ -52,9 +52,9 @@ class StepResult:
     rows: dict[str, Fates] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
-    numbers: dict[str, dict[str, Any]] = field(default_factory=dict, metadata={"hidden": True})
     seconds: float = 0.0
     is_reused: bool = False
+    numbers: dict[str, dict[str, Any]] = field(default_factory=dict, metadata={"hidden": True})
 
 
 @dataclass(frozen=True, slots=True)

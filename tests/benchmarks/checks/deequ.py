@@ -9,7 +9,7 @@ import sys
 import time
 
 import pydeequ
-from pydeequ.checks import Check, CheckLevel, ConstrainableDataTypes  # noqa: F401
+from pydeequ.checks import Check, CheckLevel
 from pydeequ.verification import VerificationResult, VerificationSuite
 from pyspark.sql import SparkSession
 
