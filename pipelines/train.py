@@ -19,7 +19,6 @@ from pipelines.layout import Layout
 from pipelines.loading.local_copies import LocalCopies
 from pipelines.state import fingerprint, read_features, read_json, write_json
 from pipelines.step import StepKey, StepResult, once, read_result, step_key
-from pipelines.tables.ledger_table import require_passed
 from pipelines.tables.version import TableVersion, parse_version
 from pipelines.training.heartbeat import HANG_S, heartbeat
 from pipelines.training.parameters import TrainParams
@@ -66,7 +65,7 @@ def launch_training(
     start = Start(num_processes, restarts, hang_s, elastic_min, sizes)
     if known := trained(params):
         return known
-    require_passed(map(str, _tables(params)[0]))
+    _require_passed(params)
     tables = [(table.path, table.version) for table in _tables(params)[0]]
     with LocalCopies(params.cache, params.cache_mb).kept(tables):
         printed = start_ranks([sys.executable, str(_JOB), *to_flags(params)], start)
@@ -74,6 +73,12 @@ def launch_training(
     if not lines:
         raise TrainingError("expected one JSON line from rank 0; it printed nothing")
     return read_result(json.loads(lines[-1]))
+
+
+def _require_passed(params: TrainParams) -> None:
+    from pipelines.tables.ledger_table import require_passed  # noqa: PLC0415  a trained one needs none
+
+    require_passed(map(str, _tables(params)[0]))
 
 
 def _sizes() -> tuple[int, ...]:
@@ -117,7 +122,7 @@ def run(params: TrainParams, world: World, supervision: Supervision = Supervisio
     """
     if known := trained(params):
         return known
-    require_passed(map(str, _tables(params)[0]))
+    _require_passed(params)
     key = _key(params)
     if not world.is_root:
         return _train(params, key, world, supervision)
