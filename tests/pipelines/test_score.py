@@ -94,10 +94,14 @@ def test_each_worker_process_opens_the_model_once(spark: SparkSession, params: S
                 }
             )
 
-    table = score.read_table(spark, TableVersion(str(folder / "features"), 0)).repartition(8)
+    num_tasks = 16
+    table = score.read_table(spark, TableVersion(str(folder / "features"), 0))
+    table = table.repartition(num_tasks)
     found = table.mapInArrow(count, "pid long, opened long").distinct().collect()
     assert {row["opened"] for row in found} == {1}
-    assert len(found) <= spark.sparkContext.defaultParallelism
+    # some process served more than one task; how many there are is Spark's affair: a new one starts
+    # where the former has not come back yet
+    assert len(found) < num_tasks
 
 
 def test_a_worker_refuses_a_changed_model(spark: SparkSession, params: ScoreParams) -> None:
