@@ -3,8 +3,8 @@
 import queue
 import threading
 import time
-from collections.abc import Iterator
-from typing import Generic, TypeVar
+from collections.abc import Generator, Iterator
+from typing import Any, Generic, TypeVar
 
 _T = TypeVar("_T")
 _POLL_S = 0.1
@@ -12,15 +12,23 @@ _POLL_S = 0.1
 _LOT_ITEMS, _LOT_S = 8, 0.001
 
 
-def ahead(items: Iterator[_T], depth: int) -> Iterator[_T]:
+def ahead(items: Iterator[_T], depth: int) -> Generator[_T]:
     """Give ``items`` as they are, with up to ``depth`` lots of them made before they are asked for.
 
-    A lot is what was made in a millisecond, at least one item and at most eight. An error of
-    ``items`` is raised where its item would have come. A consumer that stops early ends the thread.
+    The first are begun at once. A lot is what was made in a millisecond, at least one item and at
+    most eight. An error of ``items`` is raised where its item would have come. A consumer that
+    stops early, or closes what it never asked, ends the thread.
     """
     worker = _Worker(items, depth)
     worker.start()
+    given = _given(worker)
+    next(given)
+    return given
+
+
+def _given(worker: "_Worker[_T]") -> Generator[Any]:
     try:
+        yield  # nothing yet: a generator that has not begun would not end its thread
         while lot := worker.take():
             yield from lot
     finally:

@@ -6,7 +6,7 @@ steps of an epoch, their rows and the global batches are planned, alike on any n
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +62,7 @@ class Mixture:
         """What an epoch holds."""
         return MixturePlan(tuple(split.plan for split in self.splits))
 
-    def batches(self, epoch: int, first_step: int = 0) -> Iterator[Any]:
+    def batches(self, epoch: int, first_step: int = 0) -> Generator[Any]:
         """Give the batches of one epoch as tensors, the rows of the first table first.
 
         Raises:

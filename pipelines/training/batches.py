@@ -1,6 +1,6 @@
 """What training asks of a data split; the loading room fulfils it without being imported here."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, Protocol
 
 
@@ -30,6 +30,32 @@ class Batches(Protocol):
         """The plan that the batches follow."""
         ...
 
-    def batches(self, epoch: int, first_step: int = 0) -> Iterator[Any]:
-        """Give one epoch, from ``first_step`` on."""
+    def batches(self, epoch: int, first_step: int = 0) -> Generator[Any]:
+        """Give one epoch, from ``first_step`` on; its first batches may be begun at once."""
         ...
+
+
+class Epochs:
+    """The epochs of a split, the next one begun before it is asked for."""
+
+    def __init__(self, split: Batches) -> None:
+        self._split = split
+        self._begun: tuple[int, Generator[Any]] | None = None
+
+    def begin(self, epoch: int) -> None:
+        """Have the first batches of an epoch made; the one before it must have been read."""
+        self._begun = epoch, self._split.batches(epoch)
+
+    def take(self, epoch: int, first_step: int) -> Generator[Any]:
+        """Give the batches of an epoch, from ``first_step`` on."""
+        if self._begun and self._begun[0] == epoch and not first_step:
+            (_, batches), self._begun = self._begun, None
+            return batches
+        self.close()
+        return self._split.batches(epoch, first_step)
+
+    def close(self) -> None:
+        """End the reading of an epoch that early stopping or an error has left untrained."""
+        if self._begun:
+            self._begun[1].close()
+            self._begun = None

@@ -17,7 +17,7 @@ import numpy as np
 from pipelines.errors import TrainingError
 from pipelines.training import distributed
 from pipelines.training.batch_norm import global_batch_norm
-from pipelines.training.batches import Batches
+from pipelines.training.batches import Batches, Epochs
 from pipelines.training.checkpoint import (
     Checkpoints,
     Progress,
@@ -78,6 +78,7 @@ class Loop:
         self._sampler = StepSampler(settings.folder / "timeline.json", world)
         self._beat = Heartbeat()
         self._pause: Callable[[], None] = _silent
+        self._epochs = Epochs(train)
 
     def run(self, beat: Heartbeat | None = None, pause: Callable[[], None] = _silent) -> Outcome:
         """Train to the end or to early stopping, from the last checkpoint if there is one.
@@ -97,6 +98,7 @@ class Loop:
             with ExitStack() as stack:
                 # also when it ends by an error: this process may read it in another world
                 stack.callback(self._checkpoints.wait)
+                stack.callback(self._epochs.close)
                 step: Any = self.optimizer.iterations
                 seed = self.settings.seed
                 stack.enter_context(global_dropout(self.model, self.world, seed, step.value))
@@ -140,6 +142,8 @@ class Loop:
         epoch, known_rows = progress.epoch + 1, progress.rows
         loss = self._train_epoch(epoch, progress)
         train_s = time.monotonic() - started
+        if epoch < self.settings.epochs:  # its first rows are read while this one is validated
+            self._epochs.begin(epoch + 1)
         validated = self._validate(epoch)
         self._digest = self._agree(f"epoch {epoch}")
         progress.epoch, progress.step, progress.loss_sum, progress.rows = epoch, 0, 0.0, 0.0
@@ -166,7 +170,7 @@ class Loop:
         before = (epoch - 1) * plan.num_steps
         loss_sum, known_rows, rows = progress.loss_sum, progress.rows, 0.0
         started = said = time.monotonic()
-        batches = self._awaited(self._train.batches(epoch, first))
+        batches = self._awaited(self._epochs.take(epoch, first))
         for step, (inputs, label, weight) in enumerate(batches, first):
             total = float(plan.rows_in_step(step))
             rate = self._schedule(before + step)

@@ -32,7 +32,20 @@ def test_no_more_than_depth_lots_are_made_before_they_are_asked_for() -> None:
     time.sleep(0.3)
     # one was taken by itself, three lots of at most eight wait, and one more is being made
     assert 5 <= len(made) <= 33
-    consumer.close()  # pyright: ignore[reportAttributeAccessIssue]
+    consumer.close()
+    assert not _threads()
+
+
+def test_the_first_items_are_made_before_anybody_asks() -> None:
+    is_made = threading.Event()
+
+    def items() -> Iterator[int]:
+        is_made.set()
+        yield 1
+
+    consumer = ahead(items(), 2)
+    assert is_made.wait(60)
+    consumer.close()
     assert not _threads()
 
 

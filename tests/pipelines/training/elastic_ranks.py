@@ -9,11 +9,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 from pipelines.training import distributed
+from pipelines.training.batches import Epochs
 from pipelines.training.elastic import train_in_worlds
 from pipelines.training.heartbeat import heartbeat
 from pipelines.training.roster import Seat
@@ -37,7 +38,7 @@ class Diary:
         self._path = folder / f"diary-{self._process}.jsonl"
         self._faults = [fault for fault in faults if fault["process"] == self._process]
 
-    def batches(self, epoch: int, first_step: int = 0) -> Iterator[Any]:
+    def batches(self, epoch: int, first_step: int = 0) -> Generator[Any]:
         for step, batch in enumerate(self._batches.batches(epoch, first_step), first_step):
             self.meet(epoch, step)
             inputs, _, weight = batch
@@ -65,7 +66,7 @@ def main(table: str, folder: str, planned: str) -> None:
     def train(world: World, pause: Callable[[], None]) -> dict[str, Any]:
         loop = make_loop(table, f"{folder}/run", world, checkpoint_steps=2)
         diary: Any = Diary(loop._train, Path(folder), json.loads(planned))
-        loop._train = diary
+        loop._epochs = Epochs(diary)
         with heartbeat() as beat:
             outcome = loop.run(beat, pause)
         diary.meet(outcome.progress.epoch, -1)
