@@ -52,9 +52,7 @@ class Hold:
         return self.path.with_name(self.path.name + ".held")
 
     @contextmanager
-    def held(
-        self, program: subprocess.Popen[str], begin: Callable[[], object]
-    ) -> Generator[None]:
+    def held(self, program: subprocess.Popen[str], begin: Callable[[], object]) -> Generator[None]:
         """Have ``program`` begin something, and work while it stands before its next call.
 
         Other calls of the program pass meanwhile; it goes on when the block ends.
