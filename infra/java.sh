@@ -38,3 +38,17 @@ find_java() {
   done < <(java_homes)
   return 1
 }
+
+# Print the home of the first JDK that can compile for Java 17; find_java may have found a mere JRE.
+find_javac() {
+  local home version
+  while IFS= read -r home; do
+    if [[ ! -x $home/bin/javac || ! -x $home/bin/jar ]]; then continue; fi
+    version=$(java_version "$home/bin/java")
+    if [[ $version =~ ^[0-9]+$ ]] && ((version >= 17)); then
+      printf '%s\n' "$home"
+      return 0
+    fi
+  done < <(java_homes)
+  return 1
+}

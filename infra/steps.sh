@@ -72,16 +72,19 @@ do_uv() {
 # --- Java ---------------------------------------------------------------------------------------
 has_java() { find_java >/dev/null; }
 
-do_java() {
-  local package=openjdk-17-jdk-headless
-  find_java --explain && return # says which ones do not fit
-  # Debian 13 has 21 and no 17
-  if type -P apt-cache >/dev/null && ! apt-cache show "$package" &>/dev/null \
+java_package() { # Debian 13 has 21 and no 17
+  if type -P apt-cache >/dev/null && ! apt-cache show openjdk-17-jdk-headless &>/dev/null \
     && apt-cache show openjdk-21-jdk-headless &>/dev/null; then
-    package=openjdk-21-jdk-headless
+    echo openjdk-21-jdk-headless
+  else
+    echo openjdk-17-jdk-headless
   fi
-  install_packages "Java $JAVA_WANTED" "$package"
-  find_java >/dev/null || fail "Java $JAVA_WANTED: still not found after installing $package."
+}
+
+do_java() {
+  find_java --explain && return # says which ones do not fit
+  install_packages "Java $JAVA_WANTED" "$(java_package)"
+  find_java >/dev/null || fail "Java $JAVA_WANTED: still not found after installing $(java_package)."
 }
 
 # --- C++ compiler, for the Horovod wheel; its cmake comes from PyPI --------------------------------
@@ -137,10 +140,29 @@ do_jars() {
   put_stamp jars "$(jars_key)"
 }
 
+# --- Delta's log store for local disks ------------------------------------------------------------
+log_store_key() {
+  {
+    jars_key
+    "$(find_javac || true)/bin/java" -version 2>&1 || true # of the same home as javac
+  } | sha256sum
+}
+
+has_log_store() { [[ -e $LOG_STORE_JAR ]] && has_stamp log_store "$(log_store_key)"; }
+
+do_log_store() {
+  # a JRE runs Spark, but compiles nothing
+  find_javac >/dev/null || install_packages "Java compiler (javac, jar)" "$(java_package)"
+  find_javac >/dev/null || fail "Java compiler: still not found after installing $(java_package)."
+  "$GRISTMILL_ROOT/infra/spark/build_log_store"
+  put_stamp log_store "$(log_store_key)"
+}
+
 # --- Archive of Spark's classes -----------------------------------------------------------------
 classes_key() {
   {
-    jars_key
+    log_store_key
+    stat -c %Y "$LOG_STORE_JAR" || true # the archive fits the jar of this very time
     "${JAVA_HOME:-}/bin/java" -version 2>&1 || true
     stat -c '%n %s %Y' "$build_folder"/venv/lib/python3.11/site-packages/pyspark/jars/spark-core_*.jar || true
   } | sha256sum

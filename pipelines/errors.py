@@ -10,6 +10,7 @@ __all__ = [
     "DataQualityError",
     "GristmillError",
     "LedgerError",
+    "LockedError",
     "ParameterError",
     "RankLostError",
     "TableError",
@@ -27,6 +28,10 @@ class ParameterError(GristmillError):
 
 class TableError(GristmillError):
     """A table or version is missing, unreadable, or of a kind that can't be read safely."""
+
+
+class LockedError(TableError):
+    """Another process holds what is to be written, longer than this one waits."""
 
 
 class LedgerError(GristmillError):

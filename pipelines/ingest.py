@@ -32,7 +32,7 @@ from pipelines.sources.text import read_records
 from pipelines.spark.concurrent import map_tables
 from pipelines.spark.scratch import keep_rows, scratch_folder
 from pipelines.step import FATE, StepKey, StepResult, once, step_key
-from pipelines.tables.delta import has_version
+from pipelines.tables.delta import is_standing
 from pipelines.tables.ledger import Target, Written, check_fates, write_kept
 from pipelines.tables.ledger_table import account_for
 from pipelines.tables.quarantine import broken_rows, write_quarantine
@@ -219,4 +219,4 @@ def _write_quarantine(
 
 def _has_tables(result: StepResult) -> bool:
     pinned = (*result.tables, result.details["quarantine"])
-    return all(has_version(parse_version(text)) for text in pinned)
+    return all(is_standing(parse_version(text)) for text in pinned)

@@ -18,7 +18,7 @@ from pipelines.layout import Layout
 from pipelines.registry import package, store
 from pipelines.state import read_features
 from pipelines.step import Fates, StepKey, StepResult, once, step_key
-from pipelines.tables.delta import has_version, read_table
+from pipelines.tables.delta import is_standing, read_table
 from pipelines.tables.ledger import Target, check_fates, write_all
 from pipelines.tables.ledger_table import account_for, require_passed
 from pipelines.tables.version import parse_version
@@ -60,7 +60,7 @@ def run(spark: SparkSession, params: ScoreParams) -> StepResult:
     made = once(
         key,
         lambda: _score(spark, params, key, version),
-        lambda known: has_version(parse_version(known.tables[0])),
+        lambda known: is_standing(parse_version(known.tables[0])),
     )
     return account_for(made, layout)
 

@@ -13,11 +13,13 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from pipelines.errors import GristmillError
+from pipelines.spark import log_store
 
 JAVA_VERSIONS = (17, 21)
 _SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    **log_store.SETTINGS,
     # one clock for all machines: timestamps are UTC, and Parquet holds them as 64-bit micros
     # (INT96, Spark's default, wraps dates far from today)
     "spark.sql.session.timeZone": "UTC",
@@ -42,7 +44,8 @@ def spark_session(name: str) -> SparkSession:
     """Start Spark, or give the session that runs already.
 
     Raises:
-        GristmillError: No Java, a Java that Spark 4 can't run on, or Delta's jars are missing.
+        GristmillError: No Java, a Java that Spark 4 can't run on, Delta's jars are missing, or the
+            session that runs already writes Delta's log by another store than ours.
     """
     check_java()
     builder = SparkSession.builder.appName(f"gristmill-{name}")
@@ -55,6 +58,7 @@ def spark_session(name: str) -> SparkSession:
             "Spark started without Delta's jars; expected spark.jars in spark-defaults.conf to "
             "name them. Run infra/bin/setup, then start through infra/bin/ or set SPARK_CONF_DIR"
         )
+    log_store.require_log_store(spark)
     return spark
 
 

@@ -1,24 +1,32 @@
 """Read a Delta table at a pinned version; write one new version as one transaction.
 
-Only local roots for now: the commit is read back from the log on disk. Two Spark processes that
-write one table on a local disk can lose commits (delta-io/delta issue 683), so a writer holds a
-lock file beside the table for as long as it writes.
+Only local roots for now: the commit is read back from the log on disk. A writer holds the table's
+lock while it writes, and commits by a log store that is safe between processes, so that a writer
+who ignores the lock loses nothing and takes nothing away.
 """
 
-import fcntl
 import json
-from collections.abc import Generator, Sequence
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from delta.exceptions import DeltaConcurrentModificationException
 from pyspark.sql import DataFrame, SparkSession
 
 from pipelines.errors import TableError
+from pipelines.lock import hold_lock
+from pipelines.spark.log_store import require_log_store
 from pipelines.step import StepResult
+from pipelines.tables.commits import commit_path, is_taken_back, last_commit, versions
 from pipelines.tables.version import TableVersion, parse_version
 
-_LOG = "_delta_log"
+_TRIES = 4
+_PAUSE_S = 0.2
+# of a session; each writer of Delta's then skips what it takes for a repetition
+_TRANSACTION = "spark.databricks.delta.write.txnAppId"
 
 
 def read_table(spark: SparkSession, table: TableVersion) -> DataFrame:
@@ -51,15 +59,28 @@ def has_version(table: TableVersion) -> bool:
     return table.version in versions(table.path)
 
 
+def is_standing(table: TableVersion) -> bool:
+    """Say whether a version can still be read, and no RESTORE has taken its rows back."""
+    return has_version(table) and not is_taken_back(table.path, table.version)
+
+
 def is_written(result: StepResult) -> bool:
-    """Say whether the tables and files of a recorded step can still be read."""
-    has_tables = all(has_version(parse_version(table)) for table in result.tables)
+    """Say whether the tables and files of a recorded step are still there.
+
+    A step whose rows a RESTORE has taken back, those of the table or those that it has set aside,
+    is to be done again.
+    """
+    tables = [parse_version(table) for table in result.tables]
+    has_tables = all(is_standing(table) and _has_set_aside(table, result) for table in tables)
     return has_tables and all(Path(path).exists() for path in result.files.values())
 
 
-def versions(path: str) -> list[int]:
-    """Give the committed versions in the log of the table at ``path``, ascending."""
-    return sorted(int(entry.stem) for entry in Path(path, _LOG).glob("[0-9]*.json"))
+def _has_set_aside(table: TableVersion, result: StepResult) -> bool:
+    if not any(fates.quarantined for fates in result.rows.values()):
+        return True
+    quarantine = Path(table.path).parent.parent / "quarantine"
+    made = last_commit(quarantine, lambda action: _is_made_by(action, result.fingerprint))
+    return made is None or not is_taken_back(quarantine, made)
 
 
 def commit_info(table: TableVersion) -> dict[str, Any]:
@@ -106,46 +127,93 @@ def write_table(
         The version committed. A reader sees the former version until then, and it stays readable.
 
     Raises:
-        TableError: Another process writes this table now, or the log moved on beneath us.
+        GristmillError: The session writes Delta's log by another store than ours.
+        LockedError: Another process writes this table for longer than this one waits.
+        TableError: A writer that ignores the table's lock came in between.
     """
+    writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+    writer = writer.option("userMetadata", fingerprint)
+    if partition_by:
+        writer = writer.partitionBy(*partition_by)
     with lock_table(path):
-        before = versions(path)
-        writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
-        writer = writer.option("userMetadata", fingerprint)
-        if partition_by:
-            writer = writer.partitionBy(*partition_by)
-        writer.save(path)
-        written = TableVersion(path, versions(path)[-1])
-        expected = before[-1] + 1 if before else 0
-        if written.version != expected or commit_info(written).get("userMetadata") != fingerprint:
+        known, made = commit(rows.sparkSession, path, fingerprint, lambda: writer.save(path))
+        expected = known[-1] + 1 if known else 0
+        if made is None or made.version != expected:
             raise TableError(
-                f"{path}: expected to commit version {expected}, its log ends at "
-                f"{written.version}; another writer ignores the table's lock. Stop it and try again"
+                f"{path}: expected to commit version {expected}; got {made or 'no commit'}: "
+                "another writer ignores the table's lock. Stop it and try again"
             )
-    return written
+    return made
+
+
+def commit(
+    spark: SparkSession, path: str, fingerprint: str, write: Callable[[], None]
+) -> tuple[list[int], TableVersion | None]:
+    """Have ``write`` make one commit; again, a few times, if another writer's came in between.
+
+    Delta makes no commit of one that conflicts, so a repetition can't add rows twice.
+
+    Args:
+        spark: The session that writes.
+        path: Folder of the table, whose lock is held.
+        fingerprint: What ``write`` keeps in its commit as ``userMetadata``.
+        write: Replaces all rows or a part of them, the same however often it is called.
+
+    Returns:
+        The versions there before the commit; and its own, None if Delta had nothing to commit.
+
+    Raises:
+        GristmillError: The session writes Delta's log by another store than ours.
+        TableError: It conflicts each time, or the session would have Delta skip it.
+    """
+    require_log_store(spark)
+    if spark.conf.get(_TRANSACTION, None):
+        raise TableError(
+            f"{path}: the session sets {_TRANSACTION}, by which Delta takes other rows for a "
+            "repetition and drops them silently. Unset it; our steps are repeatable without"
+        )
+    left = _TRIES
+    while True:
+        known, left = versions(path), left - 1
+        try:
+            write()
+        except DeltaConcurrentModificationException as error:
+            _wait_for_others(path, error, left)
+            continue
+        made = last_commit(path, lambda action: _is_made_by(action, fingerprint))
+        if made is None or made in known:
+            return known, None
+        return known, TableVersion(path, made)
+
+
+def _wait_for_others(path: str, error: Exception, left: int) -> None:
+    why = str(error).partition("\n")[0]
+    if not left:
+        raise TableError(
+            f"{path}: {_TRIES} times another writer, one that ignores the table's lock, committed "
+            f"in between; nothing of this step is written. Stop it and run again. Delta says: {why}"
+        ) from error
+    sys.stderr.write(f"{path}: another writer came in between, once more ({why})\n")
+    time.sleep(_PAUSE_S * 2 ** (_TRIES - left))
+
+
+def _is_made_by(action: dict[str, Any], fingerprint: str) -> bool:
+    return action.get("commitInfo", {}).get("userMetadata") == fingerprint
 
 
 @contextmanager
-def lock_table(path: str) -> Generator[None]:
-    """Hold the write lock of the table at ``path``; the system frees it if the process dies.
+def lock_table(path: str, wait_s: float | None = None) -> Generator[None]:
+    """Wait for and hold the write lock of the table at ``path``, a file beside it.
 
     Raises:
-        TableError: Another process holds it.
+        LockedError: Another process holds it for longer than ``wait_s``.
     """
-    lock = Path(f"{path}.lock")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TableError(
-                f"{path} is being written by another process; wait until it ends, then try again"
-            ) from None
+    with hold_lock(Path(f"{path}.lock"), f"the table {path}", wait_s):
         yield
 
 
 def _commit_path(table: TableVersion) -> Path:
-    path = Path(table.path, _LOG, f"{table.version:020d}.json")
+    path = commit_path(table.path, table.version)
     if not path.exists():
         check_version(table)
     return path

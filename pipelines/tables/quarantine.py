@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pipelines.errors import LedgerError, TableError
+from pipelines.errors import LedgerError
 from pipelines.layout import Layout
 from pipelines.spark.schema import local_frame
 from pipelines.step import FATE, StepKey
-from pipelines.tables.delta import commit_info, lock_table, versions
+from pipelines.tables.commits import versions
+from pipelines.tables.delta import commit, lock_table
 from pipelines.tables.ledger import Written
 from pipelines.tables.ledger_table import read_ledger
 from pipelines.tables.version import TableVersion
@@ -84,7 +85,8 @@ def write_quarantine(
 
     Raises:
         LedgerError: The table holds another number of them.
-        TableError: Another process writes the table.
+        LockedError: Another process writes the table for longer than this one waits.
+        TableError: A writer that ignores the table's lock comes in between each time.
     """
     layout: Layout = key.layout
     rows = local_frame(spark, [], COLUMNS)
@@ -94,18 +96,14 @@ def write_quarantine(
         rows = rows.unionByName(part.withColumns({name: F.lit(v) for name, v in told.items()}))
     path = layout.quarantine
     with lock_table(path):
-        before = versions(path)
         writer = rows.coalesce(1).write.format("delta").mode("overwrite")
         writer = writer.option("userMetadata", key.fingerprint)
-        if before:
+        if versions(path):
             mine = f"dataset = '{layout.dataset}' AND stage = '{key.step}'"
             writer = writer.option("replaceWhere", mine)
-        writer.save(path)
-        written = TableVersion(path, versions(path)[-1])
         # no row in place of no row: Delta makes no commit
-        is_new = written.version not in before
-        if is_new and commit_info(written).get("userMetadata") != key.fingerprint:
-            raise TableError(f"{path}: another writer ignores the table's lock; stop it, run again")
+        _, made = commit(spark, path, key.fingerprint, lambda: writer.save(path))
+        written = made or TableVersion(path, versions(path)[-1])
     kept = (F.col("stage") == key.step) & (F.col("dataset") == layout.dataset)
     num_written = spark.read.format("delta").load(path).where(kept).count()
     if num_written != num_expected:

@@ -5,7 +5,8 @@ A step of seconds can't spend one on its account: Spark takes most of a second f
 delta-rs commits by link(2), which fails if the version is there already.
 """
 
-import fcntl
+import hashlib
+import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,32 +17,40 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from pipelines.errors import TableError
+from pipelines.lock import hold_lock
+from pipelines.tables.commits import is_taken_back, last_commit
 
+# what differs when the same is said again
+_TIMES = ("recorded_at", "seconds")
 _COMPACT_EVERY = 200
 
 
 def append_once(
     path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, name: str
 ) -> bool:
-    """Append ``rows`` as one commit, unless the commit ``name`` is there already.
+    """Append ``rows`` as one commit, unless they are what was last said under ``name``.
 
     Args:
         path: Folder of the table; made if absent.
         rows: Values by column; a map is a list of pairs.
         schema: Of the table.
-        name: What these rows are the account of; kept in the table's log.
+        name: What these rows are the account of; kept in the table's log with their digest. Rows
+            that differ in more than their times are appended, and so are the same ones after
+            others, or after a RESTORE that has taken them back.
 
     Returns:
         Whether they were appended now.
 
     Raises:
+        LockedError: Another process writes the table for longer than this one waits.
         TableError: The table can't be written.
     """
     if not rows:
         return False
-    with _lock(path):
+    with hold_lock(Path(f"{path}.lock"), f"the table {path}"):
         try:
-            return _append(path, pa.Table.from_pylist(list(rows), schema=schema), name)
+            said = Transaction(name, _digest(rows))
+            return _append(path, pa.Table.from_pylist(list(rows), schema=schema), said)
         except (DeltaError, OSError) as error:
             raise TableError(
                 f"expected to append {len(rows)} rows to the table {path}; {error}. Mend what it "
@@ -99,28 +108,29 @@ def _plain_errors(path: Path) -> Generator[None]:
         raise TableError(f"the table {path} can't be read: {error}") from error
 
 
-def _append(path: Path, rows: pa.Table, name: str) -> bool:
+def _append(path: Path, rows: pa.Table, said: Transaction) -> bool:
+    properties = CommitProperties(app_transactions=[said])
     if not DeltaTable.is_deltatable(str(path)):
-        write_deltalake(str(path), rows, commit_properties=_named(name))
+        write_deltalake(str(path), rows, commit_properties=properties)
         return True
     table = DeltaTable(str(path))
-    if table.transaction_version(name) is not None:
+    if table.transaction_version(said.app_id) == said.version and _is_there(path, said.app_id):
         return False
-    write_deltalake(table, rows, mode="append", commit_properties=_named(name))
+    write_deltalake(table, rows, mode="append", commit_properties=properties)
     if table.version() % _COMPACT_EVERY == _COMPACT_EVERY - 1:
         table.optimize.compact()
         table.create_checkpoint()
     return True
 
 
-def _named(name: str) -> CommitProperties:
-    return CommitProperties(app_transactions=[Transaction(name, 1)])
+def _is_there(path: Path, name: str) -> bool:
+    """A transaction is remembered even where a RESTORE has taken its rows back."""
+    made = last_commit(path, lambda action: action.get("txn", {}).get("appId") == name)
+    return made is None or not is_taken_back(path, made)
 
 
-@contextmanager
-def _lock(path: Path) -> Generator[None]:
-    """One process looks and appends at a time; others wait. The system frees it if one dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with Path(f"{path}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _digest(rows: Sequence[Mapping[str, Any]]) -> int:
+    """A number for what the rows say, whenever they say it; Delta keeps one with each name."""
+    said = [{key: row[key] for key in row if key not in _TIMES} for row in rows]
+    text = json.dumps(said, sort_keys=True, default=str)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")

@@ -61,7 +61,8 @@ def test_spark_listens_on_this_machine_only_and_takes_local_jars() -> None:
     assert settings["spark.driver.bindAddress"] == "127.0.0.1"
     assert settings["spark.ui.enabled"] == "false"
     jars = [Path(jar) for jar in settings["spark.jars"].split(",")]
-    assert len(jars) == 3
+    assert len(jars) == 4
+    assert jars[-1].name == "gristmill-log-store.jar"
     assert all(jar.is_file() for jar in jars)
 
 

@@ -11,9 +11,7 @@ from pipelines.step import Fates
 from pipelines.tables.delta import (
     commit_info,
     count_rows,
-    lock_table,
     read_table,
-    versions,
     write_table,
 )
 from pipelines.tables.ledger import Target, check_fates, write_all, write_kept
@@ -88,15 +86,6 @@ def test_a_version_that_does_not_exist_is_named_with_those_that_do(
         read_table(spark, TableVersion(table.path, 7))
     with pytest.raises(TableError, match="expected a Delta table"):
         read_table(spark, TableVersion(str(tmp_path / "other"), 0))
-
-
-def test_a_table_that_another_process_writes_is_refused(
-    spark: SparkSession, tmp_path: Path
-) -> None:
-    path = str(tmp_path / "t")
-    with lock_table(path), pytest.raises(TableError, match="being written by another process"):
-        write_table(spark.range(1).toDF("id"), path, "f")
-    assert versions(path) == []
 
 
 def test_tables_are_pinned_and_complete_or_refused() -> None:

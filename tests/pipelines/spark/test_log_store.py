@@ -1,0 +1,65 @@
+"""No session writes Delta's log on a local disk by another store than ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from pipelines.errors import GristmillError
+from pipelines.spark import log_store
+from pipelines.spark.session import spark_session
+from pipelines.tables.delta import write_table
+
+DEFAULT = "io.delta.storage.HDFSLogStore"
+
+
+@contextmanager
+def started_with(spark: SparkSession, **settings: str | None) -> Iterator[None]:
+    """The session as it were if it had been started with other settings of delta.logStore."""
+    conf: Any = spark.sparkContext._jsc.sc().conf()
+    ours = "spark.delta.logStore.file.impl"
+    given = {f"spark.delta.logStore.{name.replace('_', '.')}": v for name, v in settings.items()}
+    for key, value in given.items():
+        if value is None:
+            conf.remove(key)
+        else:
+            conf.set(key, value)
+    try:
+        yield
+    finally:
+        for key in given:
+            conf.remove(key)
+        conf.set(ours, log_store.CLASS)
+
+
+OTHERS: list[tuple[dict[str, str | None], str]] = [
+    ({"file_impl": None}, DEFAULT),
+    ({"file_impl": DEFAULT}, DEFAULT),
+    ({"file_impl": None, "class": "io.delta.storage.LocalLogStore"}, "LocalLogStore"),
+]
+
+
+@pytest.mark.proves("F7")
+@pytest.mark.parametrize(("settings", "named"), OTHERS)
+def test_a_session_with_another_store_is_refused_and_writes_nothing(
+    spark: SparkSession, tmp_path: Path, settings: dict[str, str | None], named: str
+) -> None:
+    with started_with(spark, **settings):
+        with pytest.raises(GristmillError, match=rf"by {log_store.CLASS}; .*{named}.* stop the se"):
+            spark_session("again")
+        with pytest.raises(GristmillError, match=named):
+            write_table(spark.range(3).toDF("id"), str(tmp_path / "t"), "f")
+    assert not (tmp_path / "t").exists()
+    log_store.require_log_store(spark)
+
+
+@pytest.mark.proves("F7")
+def test_a_missing_class_is_named_with_what_to_do(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_store, "CLASS", "gristmill.Nowhere")
+    with pytest.raises(GristmillError, match=r"gristmill.Nowhere .*not there.*infra/bin/setup"):
+        spark_session("again")

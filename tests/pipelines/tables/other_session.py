@@ -1,0 +1,50 @@
+"""A second Spark session in a process of its own: does what it reads, a line each, and says how."""
+
+import json
+import sys
+
+from delta.exceptions import DeltaConcurrentModificationException
+from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
+
+from pipelines.spark.session import spark_session
+
+
+def append(spark: SparkSession, path: str, name: str) -> None:
+    """Append one row."""
+    rows = spark.createDataFrame([(name, 1)], "name string, total long")
+    rows.write.format("delta").mode("append").save(path)
+
+
+def add_one(spark: SparkSession, path: str, name: str) -> None:
+    """Merge: one more for a name."""
+    rows = spark.createDataFrame([(name, 1)], "name string, total long")
+    merge = DeltaTable.forPath(spark, path).alias("t").merge(rows.alias("s"), "t.name = s.name")
+    merge = merge.whenMatchedUpdate(set={"total": "t.total + s.total"})
+    merge.whenNotMatchedInsertAll().execute()
+
+
+def compact(spark: SparkSession, path: str, name: str) -> None:
+    """Make one file of many."""
+    DeltaTable.forPath(spark, path).optimize().executeCompaction()
+
+
+ACTIONS = {"append": append, "add_one": add_one, "compact": compact}
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    spark = spark_session("other")
+    print("ready", flush=True)
+    for line in sys.stdin:
+        action, path, name = json.loads(line)
+        try:
+            ACTIONS[action](spark, path, name)
+            print("done", flush=True)
+        except DeltaConcurrentModificationException as error:
+            print(f"conflict {type(error).__name__}", flush=True)
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main()
