@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from pipelines.errors import ParameterError
 from pipelines.evaluation.arrays import Arrays
+from pipelines.evaluation.model_file import check_model_file
 from pipelines.state import file_digest
 
 Predictor: TypeAlias = Callable[[Arrays], npt.NDArray[np.float64]]
@@ -35,7 +36,7 @@ def open_predictor(model: str, digest: str, num_threads: int = 0) -> Predictor:
         A function from arrays of any number of rows to (rows,) probabilities.
 
     Raises:
-        ParameterError: The file is missing or has another digest.
+        ParameterError: The file is missing, has another digest, or is no plain network.
     """
     return _open(model, digest, num_threads)
 
@@ -48,6 +49,7 @@ def num_opened(model: str) -> int:
 @cache
 def _open(model: str, digest: str, num_threads: int) -> Predictor:
     check_digest(model, digest)
+    check_model_file(Path(model))
     import tensorflow as tf  # noqa: PLC0415  seconds to import: see the module
 
     if num_threads and not _opened:
