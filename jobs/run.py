@@ -17,9 +17,10 @@ from typing import Any
 
 from jobs.progress import describe, describe_checks, pace, say
 from jobs.steps import STEP_NAMES, STEPS, Journey, Step, position, validate
-from pipelines.cli import report_errors
+from pipelines.cli import keep_private, report_errors
 from pipelines.errors import ContractError, GristmillError, ParameterError
 from pipelines.layout import Layout
+from pipelines.registry.address import check_address
 from pipelines.state import read_json, write_json
 from pipelines.step import StepResult, read_result
 from schemas.catalog import dataset, datasets
@@ -42,7 +43,7 @@ class RunParams:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; exit code 0 only if every step succeeded."""
     params = parse_arguments(arguments)
-    with report_errors():
+    with keep_private(), report_errors():
         print(json.dumps(run(params)), flush=True)
 
 
@@ -104,6 +105,7 @@ def run(params: RunParams) -> dict[str, Any]:
         raise ParameterError(f"--np: expected 1 or more ranks; got {params.num_processes}")
     if params.restarts < 0:
         raise ParameterError(f"--restarts: expected 0 or more; got {params.restarts}")
+    check_address(params.registry)
     layout = Layout(params.root, spec.name)
     known = _earlier(layout, first) if first else {}
     _forget(layout, first if params.start else len(STEPS))

@@ -6,7 +6,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from pipelines.cli import param, parse_params, part_of, print_result, report_errors
+from pipelines.cli import (
+    keep_private,
+    param,
+    parse_params,
+    part_of,
+    print_result,
+    report_errors,
+)
 from pipelines.train import Supervision, TrainParams, launch_training, run
 from pipelines.training.heartbeat import HANG_S
 from pipelines.training.launcher import is_rank
@@ -50,5 +57,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with report_errors():
+    with keep_private(), report_errors():
         main()

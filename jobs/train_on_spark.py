@@ -11,7 +11,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from pipelines.cli import param, parse_params, part_of, print_result, report_errors
+from pipelines.cli import (
+    keep_private,
+    param,
+    parse_params,
+    part_of,
+    print_result,
+    report_errors,
+)
 from pipelines.errors import ParameterError, TrainingError
 from pipelines.step import StepResult, read_result
 from pipelines.train import TrainParams, run, trained
@@ -67,11 +74,12 @@ def _rank(params: TrainParams) -> dict[str, Any]:
     """Play one rank inside a Spark task."""
     from pipelines.training.distributed import start, stop
 
-    result = run(params, start())
-    stop()
+    with keep_private():
+        result = run(params, start())
+        stop()
     return asdict(result)
 
 
 if __name__ == "__main__":
-    with report_errors():
+    with keep_private(), report_errors():
         print_result(main())

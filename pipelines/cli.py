@@ -8,8 +8,12 @@ import argparse
 import dataclasses
 import errno
 import json
+import os
+import re
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, field, fields
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
@@ -19,6 +23,10 @@ Params = TypeVar("Params")
 EXIT_ERROR = 1
 _NO_SPACE = "No space left on device"
 _REQUIRED = dataclasses.MISSING
+_OTHERS = 0o077  # what a group and others may do
+# Spark puts the value that it failed on between such quotes; what follows is the contract's SQL
+_QUOTED = re.compile("'.*'", re.DOTALL)
+_SQL_FOLLOWS = "\n== SQL"
 
 
 def param(description: str, default: Any = _REQUIRED) -> Any:
@@ -80,9 +88,22 @@ def run_job(run: Callable[[Any], Any], params_type: type[Any]) -> None:
     stderr: stdout carries the one line only.
     """
     params = parse_params(params_type)
-    with report_errors():
+    with keep_private(), report_errors():
         result = run(params)
         print_result(result)
+
+
+@contextmanager
+def keep_private() -> Generator[None]:
+    """Make what this process and its children write readable by its own user only.
+
+    Spark asks for modes of its own, see ``pipelines.spark.session``.
+    """
+    before = os.umask(_OTHERS)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 class report_errors:  # noqa: N801  a context manager reads as a verb here
@@ -104,6 +125,20 @@ class report_errors:  # noqa: N801  a context manager reads as a verb here
                 flush=True,
             )
             raise SystemExit(EXIT_ERROR) from None
+        if error is not None and type(error).__module__.startswith(("pyspark", "py4j")):
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            print(f"{frames}error: Spark: {without_values(error)}", file=sys.stderr, flush=True)
+            raise SystemExit(EXIT_ERROR) from None
+
+
+def without_values(error: BaseException) -> str:
+    """Give the message of an error of Spark's without the values of rows that it quotes.
+
+    >>> without_values(ValueError("The value 'O'Hara' of the type STRING cannot be cast"))
+    "The value '***' of the type STRING cannot be cast"
+    """
+    said, mark, sql = str(error).partition(_SQL_FOLLOWS)
+    return _QUOTED.sub("'***'", said) + mark + sql.partition("JVM stacktrace")[0]
 
 
 def _is_disk_full(error: BaseException) -> bool:

@@ -17,8 +17,15 @@ from pipelines.evaluation.predict import open_predictor
 from pipelines.layout import Layout
 from pipelines.loading.columns import InputColumns
 from pipelines.loading.manifest import read_manifest
-from pipelines.state import file_digest, read_features, write_bytes, write_json
-from pipelines.step import StepKey, StepResult, once, step_key
+from pipelines.state import file_digest, read_features, read_json, write_bytes, write_json
+from pipelines.step import (
+    StepKey,
+    StepResult,
+    once,
+    read_result,
+    require_trained,
+    step_key,
+)
 from pipelines.tables.ledger_table import require_passed
 from pipelines.tables.version import TableVersion, parse_version
 from schemas.catalog import dataset
@@ -45,19 +52,31 @@ def run(params: EvaluateParams) -> StepResult:
 
     Raises:
         TrainingError: A split is empty or has one class, or the model gives NaN.
-        ParameterError: The model or the state is missing, or a number is out of range.
+        ParameterError: The model or the state is missing, the model was changed since it was
+            trained or is no plain network, or a number is out of range.
     """
     _check(params)
-    spec = dataset(params.dataset)
+    spec, digests = dataset(params.dataset), _digests(params)
     numbers = (params.seed, params.resamples, params.max_baseline_rows)
     layout = Layout(params.root, params.dataset)
-    key = step_key(
-        "evaluate", layout, spec.fingerprint(), params.features, _digests(params), numbers
-    )
-    return once(key, lambda: _evaluate(params, key, spec.fingerprint()), _has_files)
+    require_trained(_training_of(params, layout), params.model, digests["model"])
+    key = step_key("evaluate", layout, spec.fingerprint(), params.features, digests, numbers)
+    return once(key, lambda: _evaluate(params, key, spec.fingerprint(), digests), _has_files)
 
 
-def _evaluate(params: EvaluateParams, key: StepKey, contract: str) -> StepResult:
+def _training_of(params: EvaluateParams, layout: Layout) -> StepResult | None:
+    """Give the record of the training that made the model, if it was made under this root."""
+    made = Path(params.model).absolute()
+    for path in layout.steps.glob("train-*.json"):
+        record = read_result(read_json(path))
+        if Path(record.files.get("model", "")).absolute() == made:
+            return record
+    return None
+
+
+def _evaluate(
+    params: EvaluateParams, key: StepKey, contract: str, digests: dict[str, str]
+) -> StepResult:
     require_passed((params.features,))
     table = parse_version(params.features)
     features = read_features(Path(params.state))
@@ -65,7 +84,7 @@ def _evaluate(params: EvaluateParams, key: StepKey, contract: str) -> StepResult
     train, train_rows = read_sample(files["train"], features, params.max_baseline_rows, params.seed)
     measure.check_classes(train.label, "train", features.label)
     predictors = {
-        measure.NETWORK: open_predictor(params.model, file_digest(Path(params.model))),
+        measure.NETWORK: open_predictor(params.model, digests["model"]),
         **fit_baselines(train, features, params.seed),
     }
     validation = measure.score_split("validation", files["validation"], features, predictors)
@@ -73,7 +92,7 @@ def _evaluate(params: EvaluateParams, key: StepKey, contract: str) -> StepResult
     details = _figures(params, validation, test)
     details["rows"] = {"train": train_rows, "baselines": len(train)} | _rows(validation, test)
     details |= {"features": str(table), "contract": contract, "label": features.label}
-    details |= {f"{name}_sha256": digest for name, digest in _digests(params).items()}
+    details |= {f"{name}_sha256": digest for name, digest in digests.items()}
     folder = key.layout.base / "evaluations" / key.fingerprint
     written = _write(folder, details, test, features)
     return StepResult("evaluate", params.dataset, key.fingerprint, files=written, details=details)

@@ -1,5 +1,6 @@
 """Register a measured model with all that made it, and crown it champion if it is better."""
 
+import re
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,12 +11,20 @@ from pipelines.errors import ParameterError
 from pipelines.layout import Layout
 from pipelines.registry import package, rule, store
 from pipelines.state import code_fingerprint, file_digest, fingerprint, read_json
-from pipelines.step import StepKey, StepResult, once, read_result, step_key
+from pipelines.step import (
+    StepKey,
+    StepResult,
+    once,
+    read_result,
+    require_trained,
+    step_key,
+)
 from pipelines.tables.version import parse_version
 from schemas.catalog import dataset
 from schemas.contract import DatasetSpec
 
-_TAGS = ("validation_roc_auc", "basis", "features", "manifest_sha256")
+_TAGS = ("validation_roc_auc", "basis", "features", package.DIGEST_TAG)
+_FINGERPRINT = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ def _register(params: RegisterParams, key: StepKey, registry: store.Registry) ->
             "validation_roc_auc": repr(metrics["validation"]["network"]["roc_auc"]),
             "basis": rule.comparison_basis(spec),
             "features": str(parse_version(params.features)),
-            "manifest_sha256": manifest,
+            package.DIGEST_TAG: manifest,
         }
         logged = store.Logged(_parameters(params, training), _flat(metrics), tags)
         version = store.add_version(registry, spec.name, trained, folder, logged)
@@ -83,7 +92,7 @@ def _register(params: RegisterParams, key: StepKey, registry: store.Registry) ->
         **asdict(decision),
         "former_champion": former.number if former else None,
         "training": trained,
-        "manifest_sha256": version.tags["manifest_sha256"],
+        "manifest_sha256": package.digest_of(version.name, version.number, version.tags),
     }
     files = {"package": str(version.folder), "manifest": str(version.folder / package.MANIFEST)}
     return StepResult("register", spec.name, key.fingerprint, files=files, details=details)
@@ -143,7 +152,16 @@ def _standing(version: store.Version) -> rule.Standing:
 
 
 def _read_training(params: RegisterParams) -> StepResult | None:
-    return read_result(read_json(Path(params.training))) if params.training else None
+    if not params.training:
+        return None
+    found = read_result(read_json(Path(params.training)))
+    # it becomes part of a query of the registry
+    if not _FINGERPRINT.fullmatch(found.fingerprint):
+        raise ParameterError(
+            f"--training: expected the record of a train step, named by letters and digits; got "
+            f"{found.fingerprint[:40]!r} in {params.training}"
+        )
+    return found
 
 
 def _digests(params: RegisterParams) -> dict[str, str]:
@@ -165,6 +183,8 @@ def _check(params: RegisterParams, spec: DatasetSpec) -> dict[str, str]:
         "model_sha256": digests["model"],
         "state_sha256": digests["state"],
     }
+    training = _read_training(params)
+    require_trained(training, params.model, digests["model"])
     measured = read_json(Path(params.metrics))
     for name, value in expected.items():
         if measured.get(name) != value:

@@ -46,7 +46,7 @@ def run(spark: SparkSession, params: ScoreParams) -> StepResult:
     """Score one table version with one model version; a repeated run gives the recorded result.
 
     Raises:
-        ParameterError: No such model or split, or a registered file was changed.
+        ParameterError: No such model or split, or a registered file was changed or lost.
         TableError: No such table version, or it lacks a column of the model.
         LedgerError: Other rows came out than went in.
     """
@@ -55,7 +55,8 @@ def run(spark: SparkSession, params: ScoreParams) -> StepResult:
     spec, layout = dataset(params.dataset), Layout(params.root, params.dataset)
     registry = store.open_registry(params.registry, layout.registry)
     version = store.resolve(registry, params.dataset, params.model)
-    pinned = (str(parse_version(params.features)), version.number, version.tags["manifest_sha256"])
+    digest = package.digest_of(version.name, version.number, version.tags)
+    pinned = (str(parse_version(params.features)), version.number, digest)
     key = step_key("score", layout, spec.fingerprint(), pinned, params.split)
     made = once(
         key,
@@ -69,7 +70,8 @@ def _score(
     spark: SparkSession, params: ScoreParams, key: StepKey, version: store.Version
 ) -> StepResult:
     require_passed((params.features,))
-    manifest = package.open_package(version.folder, version.tags["manifest_sha256"])
+    expected = package.digest_of(version.name, version.number, version.tags)
+    manifest = package.open_package(version.folder, expected)
     features = read_features(version.folder / package.STATE)
     source = parse_version(params.features)
     table = read_table(spark, source)

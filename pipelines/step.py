@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from pipelines.errors import ParameterError
 from pipelines.layout import Layout
 from pipelines.state import code_fingerprint, fingerprint, read_json, write_json
 
@@ -100,3 +101,17 @@ def read_result(value: dict[str, Any]) -> StepResult:
     fields["tables"] = tuple(value["tables"])
     fields["rows"] = {name: Fates(**fates) for name, fates in value["rows"].items()}
     return StepResult(**fields)
+
+
+def require_trained(training: StepResult | None, model: str, digest: str) -> None:
+    """Raise unless ``model`` has the digest that the record of its training holds, if it holds one.
+
+    Raises:
+        ParameterError: The file was changed since it was trained.
+    """
+    expected = training.details.get("model_sha256", "") if training else ""
+    if expected and digest != expected:
+        raise ParameterError(
+            f"--model: expected the model that was trained, SHA-256 {expected}; {model} has "
+            f"{digest}. The file was changed since: delete it and run train again"
+        )

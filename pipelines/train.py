@@ -17,7 +17,7 @@ from pipelines.cli import to_flags
 from pipelines.errors import ParameterError, TrainingError
 from pipelines.layout import Layout
 from pipelines.loading.local_copies import LocalCopies
-from pipelines.state import fingerprint, read_features, read_json, write_json
+from pipelines.state import file_digest, fingerprint, read_features, read_json, write_json
 from pipelines.step import StepKey, StepResult, once, read_result, step_key
 from pipelines.tables.version import TableVersion, parse_version
 from pipelines.training.heartbeat import HANG_S, heartbeat
@@ -177,6 +177,8 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
         "steps_per_epoch": train.plan.num_steps,
         "parameters": asdict(params),
         "num_weights": int(model.count_params()),
+        # the root alone holds the file; its result is the one that is kept
+        "model_sha256": file_digest(folder / "model.keras") if world.is_root else "",
     }
     files = {"model": "model.keras", "history": "history.json", "tensorboard": "tensorboard"}
     return StepResult(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from schemas.contract import Column, ContractError, DatasetSpec
 from schemas.derive import indicator_names, known_columns, late_imputes, words
-from schemas.encode import Encode, Hashed, Join, Rolling
+from schemas.encode import Encode, Hashed, Join, Rolling, Vocabulary
 from schemas.sources import bad_sources
 
 
@@ -104,6 +104,11 @@ def _bad_features(spec: DatasetSpec) -> Iterator[str]:
             column = known[name]
             if column is not None and column.is_outcome:
                 yield f"feature {name} is an outcome: known only after the prediction"
+            if column is not None and column.is_personal and isinstance(item, Vocabulary):
+                yield (
+                    f"feature {name} is personal: its values would stand in the fitted state, in "
+                    "the report and in each model; encode it with Hashed"
+                )
     yield from _bad_imputes(spec, set(known))
 
 

@@ -208,11 +208,12 @@ def _refuse(root: Path, version: int, replay: _Replay) -> None:
 
 
 def _live_file(root: Path, added: dict[str, Any]) -> LiveFile:
-    if urlparse(added["path"]).scheme or added["path"].startswith("/"):
+    inside = unquote(added["path"])
+    if urlparse(added["path"]).scheme or inside.startswith("/") or ".." in inside.split("/"):
         raise TableError(
             f"{root}: expected files inside the table's folder; the log names {added['path']} "
-            "(a shallow clone). Write the table as one of its own"
+            "(a shallow clone, or a log made to read elsewhere). Write the table as one of its own"
         )
     stats = json.loads(added.get("stats") or "{}")
-    path = root / unquote(added["path"])
+    path = root / inside
     return LiveFile(str(path), added["size"], dict(added.get("partitionValues") or {}), stats)

@@ -19,16 +19,14 @@ from pyspark.sql import DataFrame
 from pipelines.quality.checks import single_checks, suite_name
 from pipelines.quality.expectations import build_suite
 from pipelines.quality.history import resolve_bounds
+from pipelines.quality.masking import MASK, is_shown, masked_error, masked_result
 from pipelines.quality.measures import Numbers, broken_name, needed_names
 from pipelines.quality.replay import RESULT_FORMAT, Known, replay
 from pipelines.quality.report import CheckOutcome, QualityReport
-from pipelines.quality.samples import MASK, sample_broken
+from pipelines.quality.samples import sample_broken
 from pipelines.quality.survey import survey
 from pipelines.quality.wording import error_text, observed_text, sample_value
 from schemas.contract import Check, TableSpec
-from schemas.derive import words
-
-_MAX_MESSAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,10 @@ def check_table(rows: DataFrame, spec: TableSpec, asked: Asked) -> Checked:
     samples = sample_broken(rows, failed, personal, asked.others)
     if samples:
         results = _replay_all(suite, checks, Known(rows.schema, numbers, errors, samples), engine)
-    results = _run_others(suite, checks, results, rows)
+    results = [
+        result if is_shown(check, personal) else masked_result(result)
+        for check, result in zip(checks, _run_others(suite, checks, results, rows), strict=True)
+    ]
     result = _suite_result(suite, results, asked.table)
     pairs = zip(results, checks, strict=True)
     outcomes = tuple(_outcome(item, samples.get(broken_name(check))) for item, check in pairs)
@@ -119,7 +120,7 @@ def _numbers(
     obstacles = {check: _obstacle(check, rows, asked.others) for check in checks}
     possible = [check for check, obstacle in obstacles.items() if not obstacle]
     found = survey(rows, possible, asked.known, asked.others)
-    said = {name: _masked(name, error, personal) for name, error in found.errors.items()}
+    said = {name: masked_error(name, error, personal) for name, error in found.errors.items()}
     for check, obstacle in obstacles.items():
         if obstacle:
             said |= dict.fromkeys(needed_names(check), obstacle)
@@ -134,12 +135,6 @@ def _obstacle(check: Check, rows: DataFrame, others: Mapping[str, DataFrame]) ->
     if check.rule == "in_table" and table not in others:
         return f"table {table} was not given; check it in the same call, by --inputs"
     return ""
-
-
-def _masked(name: str, error: Exception, personal: frozenset[str]) -> str:
-    if personal & words(name):
-        return f"{MASK} (the message may quote a personal column)"
-    return f"{type(error).__name__}: {str(error)[:_MAX_MESSAGE]}"
 
 
 def _replay_all(
@@ -211,7 +206,7 @@ def _outcome(
         severity=meta["severity"],
         success=bool(item.success) and not error,
         expected=meta["expected"],
-        observed=observed_text(meta["rule"], found, error),
+        observed=_observed(meta["rule"], found, error),
         unexpected_count=found.get("unexpected_count"),
         element_count=found.get("element_count"),
         expectation=config.type,
@@ -220,3 +215,9 @@ def _outcome(
         samples=tuple(sample_value(value) for value in shown),
         error=error,
     )
+
+
+def _observed(rule: str, found: dict[str, Any], error: str) -> str:
+    if found.get("observed_value") == MASK:
+        return "a value that is not shown: a column is personal"
+    return observed_text(rule, found, error)

@@ -9,12 +9,12 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from pipelines.quality.masking import MASK
 from pipelines.quality.measures import breaks, broken_name
 from pipelines.quality.survey import SPARK_ERRORS, absent_rows, keyed_rows
 from schemas.contract import Check
 from schemas.derive import words
 
-MASK = "***"
 NUM_SAMPLES = 20
 _Samples = dict[str, list[Any]]
 
@@ -53,7 +53,7 @@ def sample_broken(
 def _shown(check: Check, columns: Sequence[str]) -> tuple[str, ...]:
     if check.rule != "sql":
         return check.columns
-    return tuple(name for name in columns if name in words(check.sql))
+    return tuple(name for name in columns if name.lower() in words(check.sql))
 
 
 def _sample(

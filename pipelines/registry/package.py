@@ -5,8 +5,10 @@ whoever loads a model can tell that it is, byte for byte, the one that was measu
 """
 
 import json
+import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +23,8 @@ MODEL = "model.keras"
 STATE = "features_state.json"
 CONTRACT = "contract.json"
 METRICS = "metrics.json"
+DIGEST_TAG = "manifest_sha256"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _PACKAGES = ("keras", "tensorflow-cpu", "numpy", "scikit-learn", "pyspark", "delta-spark", "mlflow")
 
 
@@ -68,6 +72,22 @@ def open_package(folder: Path, digest: str) -> dict[str, Any]:
     return value
 
 
+def digest_of(name: str, number: int, tags: Mapping[str, str]) -> str:
+    """Give the manifest's digest that the registry's database holds for a version.
+
+    Raises:
+        ParameterError: It holds none, so nothing says that the files are those that were measured.
+    """
+    digest = tags.get(DIGEST_TAG, "")
+    if not _SHA256.fullmatch(digest):
+        raise ParameterError(
+            f"expected the SHA-256 of its manifest with version {number} of {name}; the registry "
+            f"holds {digest or 'none'}: it was not registered by this project, or was tampered "
+            "with. Register the model again, or take another version"
+        )
+    return digest
+
+
 def describe_environment() -> dict[str, Any]:
     """Give package versions, the lock file's digest and the commit, as far as they are known."""
     base = Path(str(pipelines.__file__)).parent.parent
@@ -88,13 +108,13 @@ def _check_file(path: Path, digest: str) -> None:
     if not path.is_file():
         raise ParameterError(
             f"expected {path.name} of a registered model at {path}; found no file. Restore the "
-            "registry's folder, or register the model again"
+            "registry's folder, register the model again, or take another version"
         )
     found = file_digest(path)
     if found != digest:
         raise ParameterError(
             f"{path}: expected SHA-256 {digest}; got {found}. The file is not the one that was "
-            "registered: restore it, or register the model again"
+            "registered: restore it, register the model again, or take another version"
         )
 
 

@@ -13,14 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from pipelines.errors import ParameterError
+from pipelines.registry.address import check_address
 
 CHAMPION = "champion"
 TRAINING = "gristmill.training"
 PACKAGE = "package"
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _FINISHED = "FINISHED"
 _TIMEOUT_S = 10
 
@@ -57,14 +56,14 @@ def open_registry(uri: str, folder: Path) -> Registry:
 
     Args:
         uri: ``postgresql://user@host/name`` on this machine; empty for SQLite in ``folder``.
-            A password belongs in libpq's own places (``~/.pgpass``), not on a command line.
+            A password belongs in libpq's own places (``~/.pgpass``), and is refused here.
         folder: Gets the artifacts, and the SQLite file.
 
     Raises:
         ParameterError: The address is of another kind or another machine, or does not answer.
     """
+    check_address(uri)
     folder.mkdir(parents=True, exist_ok=True)
-    _check_uri(uri)
     # read by MLflow: nothing about a run leaves this machine, whatever the environment says
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["DO_NOT_TRACK"] = "true"
@@ -207,7 +206,7 @@ def _open_postgresql(uri: str) -> Any:
     try:
         # MLflow would try a dead server again and again for minutes
         psycopg2.connect(f"postgresql://{place}", connect_timeout=_TIMEOUT_S).close()
-    except psycopg2.OperationalError as error:
+    except psycopg2.Error as error:
         first = str(error).splitlines()[0]
         raise ParameterError(
             f"--registry: expected a PostgreSQL that answers; got: {first}. Start it and create "
@@ -224,18 +223,3 @@ def _connect(uri: str) -> Any:
     client.search_registered_models(max_results=1)
     client.search_experiments(max_results=1)
     return client
-
-
-def _check_uri(uri: str) -> None:
-    parts = urlsplit(uri)
-    if not uri:
-        return
-    kind = parts.scheme.partition("+")[0]
-    host = parts.hostname or parse_qs(parts.query).get("host", [""])[0]
-    is_local = not host or host in _LOOPBACK or host.startswith("/")
-    if kind != "postgresql" or not is_local:
-        raise ParameterError(
-            "--registry: expected postgresql://USER@HOST/NAME with a host of this machine "
-            f"({', '.join(_LOOPBACK)} or a socket's folder), or nothing for SQLite; "
-            f"got {parts.scheme or uri!r} at {host or 'no host'}"
-        )

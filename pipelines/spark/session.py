@@ -4,18 +4,24 @@ What the code relies on is set here; what the machine decides (memory, master, j
 comes from spark-defaults.conf, see infra/spark.
 """
 
+import logging
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pyspark import SparkConf, SparkContext
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from pipelines.errors import GristmillError
 from pipelines.spark import log_store
 
 JAVA_VERSIONS = (17, 21)
+_UI, _UI_FILTERS, _ACLS = "spark.ui.enabled", "spark.ui.filters", "spark.acls.enable"
+_EVENTS, _EVENTS_DIR = "spark.eventLog.enabled", "spark.eventLog.dir"
 _SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -35,6 +41,8 @@ _SETTINGS = {
     # HotSpot compiles no method over 8000 bytes of bytecode: beyond that, Spark's fused stages run
     # interpreted, many times slower than its operators one by one
     "spark.sql.codegen.hugeMethodLimit": "8000",
+    # Hadoop gives its files a mode of its own, whatever the process's umask
+    "spark.hadoop.fs.permissions.umask-mode": "077",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
 }
@@ -45,14 +53,19 @@ def spark_session(name: str) -> SparkSession:
 
     Raises:
         GristmillError: No Java, a Java that Spark 4 can't run on, Delta's jars are missing, or the
-            session that runs already writes Delta's log by another store than ours.
+            session that runs already writes Delta's log by another store than ours, or the
+            machine's settings would show rows to others.
     """
     check_java()
     builder = SparkSession.builder.appName(f"gristmill-{name}")
+    for key, value in private_settings(_given_settings()).items():
+        builder = builder.config(key, value)
     for key, value in _SETTINGS.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
+    # pyspark would print the message of each error, with the value of the row that caused it
+    PySparkLogger.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     if not _has_delta(spark):
         raise GristmillError(
             "Spark started without Delta's jars; expected spark.jars in spark-defaults.conf to "
@@ -60,6 +73,40 @@ def spark_session(name: str) -> SparkSession:
         )
     log_store.require_log_store(spark)
     return spark
+
+
+def private_settings(given: Mapping[str, str]) -> dict[str, str]:
+    """Give the settings that keep Spark's pages and its log of events from others.
+
+    Both show plans, and so values of rows. Spark serves its pages without asking who comes, and has
+    them on by default.
+
+    Args:
+        given: What spark-defaults.conf and spark-submit say.
+
+    Raises:
+        GristmillError: The pages are asked for without a filter that authenticates, or the log of
+            events goes to a folder that others can enter.
+    """
+    if given.get(_UI) == "true" and not (given.get(_UI_FILTERS) and given.get(_ACLS) == "true"):
+        raise GristmillError(
+            f"expected {_UI} false, or {_UI_FILTERS} with a filter that authenticates and {_ACLS} "
+            "true: Spark's pages show rows, and ask nobody for a name. Correct spark-defaults.conf"
+        )
+    folder = Path(given.get(_EVENTS_DIR, "/tmp/spark-events").removeprefix("file://"))  # noqa: S108  Spark's default
+    is_open = folder.is_dir() and folder.stat().st_mode & 0o077
+    if given.get(_EVENTS) == "true" and is_open:
+        raise GristmillError(
+            f"expected {_EVENTS} false, or {_EVENTS_DIR} a folder that only its owner can enter; "
+            f"got {folder}: events hold values of rows. chmod 700 it, or take the setting out"
+        )
+    return {key: given.get(key, "false") for key in (_UI, _EVENTS)}
+
+
+def _given_settings() -> dict[str, str]:
+    # starts Java as getOrCreate would; only then are the settings of files and flags known
+    SparkContext._ensure_initialized()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return dict(SparkConf().getAll())
 
 
 def _has_delta(spark: SparkSession) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.checkout import Checkout, contents, make_checkout
+from tests.end_to_end.checkout import Checkout, contents
 
 TABLES = (
     ("raw", "parcels"),
@@ -17,23 +17,6 @@ TABLES = (
     ("features", "parcels"),
     ("quarantine", ""),
 )
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """The project's code with one contract more."""
-    return make_checkout(tmp_path_factory.mktemp("checkout"))
-
-
-@pytest.fixture(scope="module")
-def undisturbed(
-    checkout: Checkout, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, dict[str, Any]]:
-    """Root and summary of a run that nobody disturbed."""
-    root = tmp_path_factory.mktemp("undisturbed")
-    done = checkout.run(root)
-    assert done.returncode == 0, done.stderr
-    return root, json.loads(done.stdout)
 
 
 def _record(root: Path) -> dict[str, dict[str, Any]]:
