@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pyspark import SparkConf, SparkContext
 from pyspark.logger import PySparkLogger
@@ -93,8 +94,10 @@ def private_settings(given: Mapping[str, str]) -> dict[str, str]:
             f"expected {_UI} false, or {_UI_FILTERS} with a filter that authenticates and {_ACLS} "
             "true: Spark's pages show rows, and ask nobody for a name. Correct spark-defaults.conf"
         )
-    folder = Path(given.get(_EVENTS_DIR, "/tmp/spark-events").removeprefix("file://"))  # noqa: S108  Spark's default
-    is_open = folder.is_dir() and folder.stat().st_mode & 0o077
+    place = urlsplit(given.get(_EVENTS_DIR, "file:/tmp/spark-events"))  # Spark's default
+    folder = Path(place.path)
+    is_here = place.scheme in ("", "file") and folder.is_dir()
+    is_open = is_here and folder.stat().st_mode & 0o077
     if given.get(_EVENTS) == "true" and is_open:
         raise GristmillError(
             f"expected {_EVENTS} false, or {_EVENTS_DIR} a folder that only its owner can enter; "

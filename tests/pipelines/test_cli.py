@@ -2,11 +2,19 @@
 
 import errno
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from pyspark.errors import PySparkException
 
-from pipelines.cli import make_parser, param, parse_params, report_errors
+from pipelines.cli import (
+    keep_private,
+    make_parser,
+    param,
+    parse_params,
+    report_errors,
+    without_values,
+)
 from pipelines.errors import TableError
 
 
@@ -69,3 +77,31 @@ def test_a_full_disk_is_named_when_spark_met_it(capsys: pytest.CaptureFixture[st
 def test_an_unknown_error_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError), report_errors():
         raise ZeroDivisionError
+
+
+@pytest.mark.proves("S15")
+def test_what_a_job_writes_is_its_owners(tmp_path: Path) -> None:
+    with keep_private():
+        (tmp_path / "inside").mkdir()
+        (tmp_path / "inside" / "file").touch()
+    (tmp_path / "after").touch()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert (modes["inside"], modes["file"]) == (0o700, 0o600)
+    assert modes["after"] & 0o044  # the test's own umask is back
+
+
+@pytest.mark.proves("S22")
+def test_a_value_that_spark_quotes_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    said = (
+        "[CAST] The value 'o'hara@example.org\n'' of the type STRING cannot be cast\n== SQL ==\n"
+        "cast(email as int) + 'text of the contract'\n\nJVM stacktrace:\nThe value 'o'hara'"
+    )
+    assert without_values(ValueError(said)) == (
+        "[CAST] The value '***' of the type STRING cannot be cast\n== SQL ==\n"
+        "cast(email as int) + 'text of the contract'\n\n"
+    )
+    with pytest.raises(SystemExit), report_errors():
+        raise PySparkException(said)
+    shown = capsys.readouterr().err
+    assert "error: Spark: [CAST] The value '***'" in shown
+    assert "hara" not in shown.partition("error: ")[2]

@@ -1,13 +1,15 @@
 """Spark starts on a Java that it can run on, with the settings that the code relies on."""
 
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 from pyspark.sql import SparkSession
 
 from pipelines.errors import GristmillError
 from pipelines.spark.schema import check_columns, local_frame, struct_type
-from pipelines.spark.session import check_java
+from pipelines.spark.session import check_java, private_settings
 from schemas.contract import Column, ContractError
 
 
@@ -72,3 +74,64 @@ def test_columns_that_differ_from_the_contract_are_all_named() -> None:
     assert "missing c double" in said
     assert "extra d date" in said
     assert "a expected int, got string" in said
+
+
+@pytest.mark.proves("S3")
+def test_driver_and_block_manager_listen_on_loopback_only(spark: SparkSession) -> None:
+    # a Python worker, so that what it needs is there too
+    assert spark.range(4).mapInPandas(lambda frames: frames, "id long").count() == 4
+    gateway: Any = spark.sparkContext._gateway
+    java = psutil.Process(gateway.proc.pid)
+    tree = [java, *java.children(recursive=True)]
+    sockets = [item for process in tree for item in process.net_connections("inet")]
+    listening = {item.laddr.port: item.laddr.ip for item in sockets if item.status == "LISTEN"}
+    settings = spark.sparkContext.getConf()
+    assert int(settings.get("spark.driver.port", "0")) in listening
+    # the gateway to Python, the driver and the block manager
+    assert len(listening) >= 3
+    assert {ip.removeprefix("::ffff:") for ip in listening.values()} <= {"127.0.0.1", "::1"}
+
+
+@pytest.mark.proves("S18")
+def test_no_page_is_served_and_no_event_is_logged(spark: SparkSession) -> None:
+    settings = spark.sparkContext.getConf()
+    assert settings.get("spark.ui.enabled") == "false"
+    assert settings.get("spark.eventLog.enabled") == "false"
+    assert settings.get("spark.driver.bindAddress") == "127.0.0.1"
+    assert spark.sparkContext.uiWebUrl is None
+
+
+@pytest.mark.proves("S18")
+def test_pages_are_off_unless_asked_for_with_a_filter_that_authenticates() -> None:
+    off = {"spark.ui.enabled": "false", "spark.eventLog.enabled": "false"}
+    assert private_settings({}) == off
+    guarded = {
+        "spark.ui.enabled": "true",
+        "spark.ui.filters": "org.example.Authenticates",
+        "spark.acls.enable": "true",
+    }
+    assert private_settings(guarded)["spark.ui.enabled"] == "true"
+    for missing in ("spark.ui.filters", "spark.acls.enable"):
+        open_to_all = {key: value for key, value in guarded.items() if key != missing}
+        with pytest.raises(GristmillError, match="Spark's pages show rows, and ask nobody"):
+            private_settings(open_to_all)
+
+
+@pytest.mark.proves("S18")
+def test_events_are_logged_only_to_a_folder_of_its_owner(tmp_path: Path) -> None:
+    asked = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": tmp_path.as_uri()}
+    tmp_path.chmod(0o700)
+    assert private_settings(asked)["spark.eventLog.enabled"] == "true"
+    tmp_path.chmod(0o755)
+    with pytest.raises(GristmillError, match=r"expected spark\.eventLog\.enabled false, or"):
+        private_settings(asked)
+
+
+@pytest.mark.proves("S15")
+def test_what_spark_writes_is_its_owners_whatever_the_umask(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    spark.range(10).write.format("delta").save(str(tmp_path / "lake" / "table"))
+    written = [*tmp_path.rglob("*")]
+    assert len(written) > 6
+    assert [path for path in written if path.stat().st_mode & 0o077] == []
