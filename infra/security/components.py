@@ -91,13 +91,13 @@ def _horovod_digest(root: Path, site: Path) -> str:
 
 
 def _jar(path: Path) -> Component:
-    bare = path.name
-    group = ""
-    if path.parent.name != "jars" or path.parent.parent.name == "build":
-        # fetched by Spark's resolver, which puts the group before the name
-        group, _, bare = path.name.partition("_")
+    # Spark's resolver puts the group before the name
+    group, mark, fetched = path.name.partition("_")
+    is_fetched = path.parent.name == "s3proxy" or path.parent.parent.name == "build"
+    bare, group = (fetched, group) if is_fetched and mark else (path.name, "")
     found = _JAR.fullmatch(bare)
-    name, version = (found["name"], found["version"]) if found else (Path(bare).stem, "")
+    # one that set-up compiles has no version of its own
+    name, version = (found["name"], found["version"]) if found else (Path(bare).stem, "local")
     group = group or _group(path, name)
     quoted = version.replace("+", "%2B")
     purl = f"pkg:maven/{group}/{name}@{quoted}" if group else f"pkg:generic/{name}@{quoted}"

@@ -8,8 +8,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pipelines.errors import GristmillError
+from pipelines.spark.private import private_settings
 from pipelines.spark.schema import check_columns, local_frame, struct_type
-from pipelines.spark.session import check_java, private_settings
+from pipelines.spark.session import check_java
 from schemas.contract import Column, ContractError
 
 

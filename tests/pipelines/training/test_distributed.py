@@ -101,6 +101,7 @@ def test_a_loss_that_is_nan_stops_all_ranks_before_anything_is_kept(
     assert not list(Path(two_ranks["folder"] / "nan").glob("checkpoints/*"))
 
 
+@pytest.mark.proves("S3")
 def test_the_job_listens_and_talks_on_loopback_only(two_ranks: dict[str, Any]) -> None:
     found = {tuple(socket) for socket in two_ranks["sockets"]}
     assert ("launcher", "LISTEN", "127.0.0.1") in found  # the rendezvous
