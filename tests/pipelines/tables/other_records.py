@@ -1,4 +1,4 @@
-"""A process without Spark that appends to small tables as our steps do: a line each, and says how."""
+"""A process without Spark that appends to small tables as our steps do, and says how it went."""
 
 import json
 import sys
