@@ -19,6 +19,8 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Iterator;
 import java.util.LinkedHashSet;
 import java.util.Set;
@@ -26,6 +28,7 @@ import java.util.UUID;
 import java.util.zip.CRC32;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.permission.FsPermission;
 
 /**
  * Delta's log on a local disk, safe between processes and durable when it says so.
@@ -72,12 +75,15 @@ public final class LinkLogStore extends HadoopFileSystemLogStore {
     // hidden, and sorted before all versions: no listing of Delta's shows it
     Path scratch = sibling(target, "." + UUID.randomUUID() + ".tmp");
     Path scratchSums = sibling(target, "." + UUID.randomUUID() + ".crc.tmp");
+    FileAttribute<?> mode = mode(hadoopConf);
     try {
+      Files.createFile(scratch, mode);
       syncData(writeLines(scratch, actions), target);
       sync(scratch);
       if (overwrite) {
         replace(scratch, target);
       } else {
+        Files.createFile(scratchSums, mode);
         writeSums(scratch, scratchSums);
         sync(scratchSums);
         link(scratch, target);
@@ -94,14 +100,18 @@ public final class LinkLogStore extends HadoopFileSystemLogStore {
     return target.resolveSibling("." + target.getFileName() + suffix);
   }
 
+  /** Hadoop's own umask (fs.permissions.umask-mode) counts beside the process's. */
+  private static FileAttribute<?> mode(Configuration hadoopConf) {
+    FsPermission mode = FsPermission.getFileDefault().applyUMask(FsPermission.getUMask(hadoopConf));
+    return PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(mode.toString()));
+  }
+
   /** Give the paths of the data files that the lines add, as they stand there. */
   private static Set<String> writeLines(Path scratch, Iterator<String> actions)
       throws IOException {
     Set<String> added = new LinkedHashSet<>();
     try (BufferedWriter out =
-        Files.newBufferedWriter(
-            scratch, StandardCharsets.UTF_8, StandardOpenOption.CREATE_NEW,
-            StandardOpenOption.WRITE)) {
+        Files.newBufferedWriter(scratch, StandardCharsets.UTF_8, StandardOpenOption.WRITE)) {
       while (actions.hasNext()) {
         String line = actions.next();
         out.write(line);
@@ -172,7 +182,7 @@ public final class LinkLogStore extends HadoopFileSystemLogStore {
         DataOutputStream out =
             new DataOutputStream(
                 new BufferedOutputStream(
-                    Files.newOutputStream(sums, StandardOpenOption.CREATE_NEW)))) {
+                    Files.newOutputStream(sums, StandardOpenOption.WRITE)))) {
       out.writeBytes("crc\0");
       out.writeInt(BYTES_PER_SUM);
       for (int size = in.readNBytes(chunk, 0, BYTES_PER_SUM);

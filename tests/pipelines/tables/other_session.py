@@ -5,9 +5,12 @@ import sys
 
 from delta.exceptions import DeltaConcurrentModificationException
 from delta.tables import DeltaTable
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from pipelines.errors import TableError
 from pipelines.spark.session import spark_session
+from pipelines.tables.delta import write_table
 
 
 def append(spark: SparkSession, path: str, name: str) -> None:
@@ -29,7 +32,12 @@ def compact(spark: SparkSession, path: str, name: str) -> None:
     DeltaTable.forPath(spark, path).optimize().executeCompaction()
 
 
-ACTIONS = {"append": append, "add_one": add_one, "compact": compact}
+def replace(spark: SparkSession, path: str, name: str) -> None:
+    """Replace all rows by one, as our steps do."""
+    write_table(spark.createDataFrame([(name, 1)], "name string, total long"), path, name)
+
+
+ACTIONS = {"append": append, "add_one": add_one, "compact": compact, "replace": replace}
 
 
 def main() -> None:
@@ -43,6 +51,9 @@ def main() -> None:
             print("done", flush=True)
         except DeltaConcurrentModificationException as error:
             print(f"conflict {type(error).__name__}", flush=True)
+        except (PySparkException, TableError) as error:
+            said = str(error).partition("\n")[0]
+            print(f"failed {type(error).__name__}: {said}", flush=True)
     spark.stop()
 
 

@@ -41,7 +41,7 @@ class Other:
     def answer(self) -> str:
         assert self._process.stdout
         for line in self._process.stdout:
-            if line.startswith(("ready", "done", "conflict")):
+            if line.startswith(("ready", "done", "conflict", "failed")):
                 return line.strip()
         raise AssertionError(f"the other process ended with {self._process.wait()}")
 
@@ -88,15 +88,43 @@ def test_an_append_that_comes_second_is_appended_after_the_first(
 
 
 @pytest.mark.proves("F5")
-def test_a_table_that_two_make_at_once_has_the_rows_of_one_or_of_both(
+def test_of_two_that_make_a_table_the_second_is_refused(
     spark: SparkSession, other: Other, tmp_path: Path
 ) -> None:
     path = str(tmp_path / "t")
     with other.held("append", path, "theirs"):
         append(spark, path, "ours")
+    assert other.answer() == "conflict ProtocolChangedException"
+    assert _totals(spark, path) == [("ours", 1)]
+
+
+@pytest.mark.proves("F5")
+def test_a_step_whose_write_conflicts_with_one_that_ignores_the_lock_writes_again(
+    spark: SparkSession, other: Other, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "t")
+    append(spark, path, "before")
+    with other.held("replace", path, "theirs"):
+        changed = spark.range(2).write.format("delta").mode("overwrite")
+        changed.option("overwriteSchema", "true").save(path)
+    assert other.answer() == "done"
+    assert _totals(spark, path) == [("theirs", 1)]
+    assert versions(path) == [0, 1, 2]
+
+
+@pytest.mark.proves("F5")
+def test_rows_that_another_has_appended_meanwhile_are_kept_and_the_step_stops(
+    spark: SparkSession, other: Other, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "t")
+    append(spark, path, "before")
+    with other.held("replace", path, "theirs"):
+        append(spark, path, "ours")
     answer = other.answer()
-    acknowledged = [("ours", 1), ("theirs", 1)] if answer == "done" else [("ours", 1)]
-    assert _totals(spark, path) == acknowledged
+    assert answer.startswith(
+        f"failed TableError: {path}: expected to commit version 1; got {path}@v2"
+    )
+    assert ("ours", 1) in _totals(spark, path)
 
 
 @pytest.mark.proves("F6")
