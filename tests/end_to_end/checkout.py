@@ -65,7 +65,7 @@ class Checkout:
                     raise AssertionError(f"the moment to kill did not come:\n{log.read_text()}")
                 time.sleep(0.01)
         finally:
-            _kill_tree(process)
+            kill_tree(process)
         return log.read_text()
 
 
@@ -98,8 +98,10 @@ def _parcels() -> list[str]:
     return ["parcel_id,depot,weight,distance,days", *lines, *repeated, *later, *malformed]
 
 
-def _kill_tree(process: subprocess.Popen[Any]) -> None:
-    """SIGKILL the run and all it started: Spark's JVM and the Horovod ranks too."""
+def kill_tree(process: subprocess.Popen[Any]) -> None:
+    """SIGKILL the run and all it started, if it runs: Spark's JVM and the Horovod ranks too."""
+    if process.returncode is not None:
+        return
     try:
         children = psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:
