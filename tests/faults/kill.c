@@ -31,6 +31,7 @@ struct shared {
   _Atomic uint64_t count;   /* calls so far */
   _Atomic uint64_t target;  /* stop before this call; 0: never */
   _Atomic uint64_t stopped; /* 1 while all wait */
+  char full[232];           /* writes to files with this in their path find no space; "": none do */
 };
 
 static struct shared *shared;
@@ -97,6 +98,16 @@ static void on_fd(int fd) {
   if (shared && name_of(fd, path) && is_below(path)) count();
 }
 
+/* 1 if there is no space for what is to be written */
+static int on_write(int fd) {
+  char path[PATH_MAX];
+  if (!shared || !name_of(fd, path) || !is_below(path)) return 0;
+  count();
+  if (!shared->full[0] || !strstr(path, shared->full)) return 0;
+  errno = ENOSPC;
+  return 1;
+}
+
 #define REAL(name, ...) ((__typeof__(name) *)dlsym(RTLD_NEXT, #name))(__VA_ARGS__)
 #define CHANGES (O_CREAT | O_TRUNC)
 
@@ -127,15 +138,15 @@ OPEN(open64)
 OPENAT(openat)
 OPENAT(openat64)
 
-ssize_t write(int fd, const void *bytes, size_t size) { on_fd(fd); return REAL(write, fd, bytes, size); }
-ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at) { on_fd(fd); return REAL(pwrite, fd, bytes, size, at); }
-ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at) { on_fd(fd); return REAL(pwrite64, fd, bytes, size, at); }
-ssize_t writev(int fd, const struct iovec *parts, int size) { on_fd(fd); return REAL(writev, fd, parts, size); }
+ssize_t write(int fd, const void *bytes, size_t size) { return on_write(fd) ? -1 : REAL(write, fd, bytes, size); }
+ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at) { return on_write(fd) ? -1 : REAL(pwrite, fd, bytes, size, at); }
+ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at) { return on_write(fd) ? -1 : REAL(pwrite64, fd, bytes, size, at); }
+ssize_t writev(int fd, const struct iovec *parts, int size) { return on_write(fd) ? -1 : REAL(writev, fd, parts, size); }
 ssize_t sendfile(int to, int from, off_t *at, size_t size);
-ssize_t sendfile(int to, int from, off_t *at, size_t size) { on_fd(to); return REAL(sendfile, to, from, at, size); }
+ssize_t sendfile(int to, int from, off_t *at, size_t size) { return on_write(to) ? -1 : REAL(sendfile, to, from, at, size); }
 ssize_t sendfile64(int to, int from, off64_t *at, size_t size);
-ssize_t sendfile64(int to, int from, off64_t *at, size_t size) { on_fd(to); return REAL(sendfile64, to, from, at, size); }
-ssize_t copy_file_range(int from, off64_t *a, int to, off64_t *b, size_t size, unsigned int flags) { on_fd(to); return REAL(copy_file_range, from, a, to, b, size, flags); }
+ssize_t sendfile64(int to, int from, off64_t *at, size_t size) { return on_write(to) ? -1 : REAL(sendfile64, to, from, at, size); }
+ssize_t copy_file_range(int from, off64_t *a, int to, off64_t *b, size_t size, unsigned int flags) { return on_write(to) ? -1 : REAL(copy_file_range, from, a, to, b, size, flags); }
 int ftruncate(int fd, off_t size) { on_fd(fd); return REAL(ftruncate, fd, size); }
 int ftruncate64(int fd, off64_t size) { on_fd(fd); return REAL(ftruncate64, fd, size); }
 int fsync(int fd) { on_fd(fd); return REAL(fsync, fd); }

@@ -18,7 +18,7 @@ from typing import IO, Any
 from tests.end_to_end.checkout import kill_tree
 
 SOURCE = Path(__file__).with_name("kill.c")
-_COUNT, _TARGET, _STOPPED, _SIZE = 0, 8, 16, 24
+_COUNT, _TARGET, _STOPPED, _FULL, _SIZE = 0, 8, 16, 24, 256
 _POLL_S = 0.002
 _LIMIT_S = 900
 
@@ -35,16 +35,20 @@ def build(folder: Path) -> Path:
 class Watch:
     """The counter that the shim in all processes shares with the test."""
 
-    def __init__(self, library: Path, root: Path, folder: Path) -> None:
-        shared = folder / f"{root.name}.count"
-        shared.write_bytes(bytes(_SIZE))
+    def __init__(self, shared: Path) -> None:
+        if not shared.exists():
+            shared.write_bytes(bytes(_SIZE))
+        self._shared = shared
         with shared.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), _SIZE)
+
+    def environment(self, library: Path, root: Path) -> dict[str, str]:
+        """Give what makes a process and its children count the calls that change ``root``."""
         # the shim compares the names that the system knows
-        self.environment = {
+        return {
             "LD_PRELOAD": str(library),
             "FAULT_ROOT": str(root.resolve()),
-            "FAULT_SHARED": str(shared),
+            "FAULT_SHARED": str(self._shared),
         }
 
     @property
@@ -67,6 +71,10 @@ class Watch:
         self._set(_TARGET, target)
         self._set(_STOPPED, 0)
 
+    def fill(self, part: str) -> None:
+        """Let writes to files with ``part`` in their path find no space; with "" all find some."""
+        self._map[_FULL:_SIZE] = part.encode().ljust(_SIZE - _FULL, b"\0")
+
     def close(self) -> None:
         """Let go of the counter."""
         self._map.close()
@@ -85,13 +93,14 @@ class Command:
     words: list[str]
     cwd: Path
     log: Path
+    environment: Mapping[str, str]
 
-    def start(self, environment: Mapping[str, str], output: IO[Any]) -> subprocess.Popen[bytes]:
+    def start(self, output: IO[Any]) -> subprocess.Popen[bytes]:
         """Start it in a session of its own."""
         return subprocess.Popen(
             self.words,
             cwd=self.cwd,
-            env={**os.environ, **environment},
+            env={**os.environ, **self.environment},
             stdout=output,
             stderr=output,
             start_new_session=True,
@@ -110,7 +119,7 @@ def run_until(
         Whether it was killed; else it has ended with exit code 0.
     """
     with command.log.open("wb") as output:
-        process = command.start(watch.environment, output)
+        process = command.start(output)
     deadline = time.monotonic() + _LIMIT_S
     try:
         while process.poll() is None:

@@ -43,15 +43,16 @@ class Road:
 
     checkout: Checkout
     root: Path
+    library: Path
     watch: Watch
     kills: list[str] = field(default_factory=list)
 
     @property
     def command(self) -> Command:
         """The command that a user types."""
-        return Command(
-            self.checkout.command(self.root), self.checkout.folder, self.root.with_suffix(".log")
-        )
+        words, log = self.checkout.command(self.root), self.root.with_suffix(".log")
+        environment = self.watch.environment(self.library, self.root)
+        return Command(words, self.checkout.folder, log, environment)
 
     def step(self) -> str:
         """Give the step that the last run has come to; empty before the first."""
@@ -89,7 +90,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def roads(checkout: Checkout, library: Path, tmp_path: Path) -> Iterator[list[Road]]:
     made = [
-        Road(checkout, tmp_path / name, Watch(library, tmp_path / name, tmp_path))
+        Road(checkout, tmp_path / name, library, Watch(tmp_path / f"{name}.count"))
         for name in ("undisturbed", "killed")
     ]
     yield made

@@ -43,6 +43,7 @@ def test_columns_are_taken_by_name(tmp_path: Path) -> None:
     reader.close()
 
 
+@pytest.mark.proves("F24")
 def test_no_row_is_lost_over_many_small_rounds(tmp_path: Path) -> None:
     reader = _reader(tmp_path, [rows(3, first_id=3 * i) for i in range(4)])
     for _ in range(200):
@@ -76,6 +77,7 @@ class _Echo:
         self.publish_func(item)
 
 
+@pytest.mark.proves("F24")
 def test_an_item_queued_between_the_pools_two_questions_is_not_lost() -> None:
     pool = LosslessThreadPool(1)
     pool.start(_Echo, ventilator=_LateVentilator(pool))
@@ -84,6 +86,7 @@ def test_an_item_queued_between_the_pools_two_questions_is_not_lost() -> None:
     pool.join()
 
 
+@pytest.mark.proves("F24")
 def test_the_stock_pool_loses_that_item() -> None:
     pool = ThreadPool(1)
     pool.start(_Echo, ventilator=_LateVentilator(pool))
@@ -93,6 +96,7 @@ def test_the_stock_pool_loses_that_item() -> None:
     pool.join()
 
 
+@pytest.mark.proves("F27")
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
@@ -118,6 +122,7 @@ def test_values_that_no_features_job_writes_are_refused(
         decoder.rows(decoder.read(file, 0), RowGroup(file, 0, 3))
 
 
+@pytest.mark.proves("F9")
 def test_a_file_deleted_after_the_manifest_was_made_stops_the_epoch(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
