@@ -75,7 +75,7 @@ def make_checkout(folder: Path) -> Checkout:
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(Path(__file__).with_name("parcels.py"), folder / "schemas" / "parcels.py")
     raw = folder / "raw"
-    raw.mkdir()
+    raw.mkdir(parents=True)
     (raw / "parcels.csv").write_text("\n".join(_parcels()) + "\n")
     staff = [f"{depot},{count}" for depot, count in DEPOTS.items()]
     (raw / "depots.csv").write_text("\n".join(["depot,staff", *staff]) + "\n")

@@ -1,7 +1,7 @@
 """Stop a command, and all that it starts, at a numbered call that changes files below a folder.
 
-The counting is done by kill.c, preloaded into each process. Numbers are drawn with a seed from those
-of an undisturbed run; nothing rests on how fast the machine is.
+The counting is done by kill.c, preloaded into each process. Numbers are drawn with a seed from
+those of an undisturbed run; nothing rests on how fast the machine is.
 """
 
 import mmap

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import pytest
 
-from pipelines.errors import TableError
 from pipelines.layout import Layout
 from pipelines.loading.columns import InputColumns
 from pipelines.loading.manifest import read_manifest

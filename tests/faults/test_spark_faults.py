@@ -12,7 +12,6 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pipelines.cli import report_errors
-from pipelines.spark.session import spark_session
 from pipelines.tables.delta import read_table, versions, write_table
 from pipelines.tables.version import TableVersion
 from tests.faults.readers import content

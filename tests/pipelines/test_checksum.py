@@ -46,7 +46,7 @@ def test_an_altered_byte_is_refused_and_its_piece_is_named(tmp_path: Path, place
     with path.open("r+b") as file:
         file.seek(place)
         file.write(b"\1")
-    with pytest.raises(TableError, match=f"part-0.parquet: .*from byte {place // 512 * 512} on"):
+    with pytest.raises(TableError, match=rf"part-0\.parquet: .*from byte {place // 512 * 512} on"):
         read_verified(path)
 
 
@@ -55,14 +55,14 @@ def test_a_file_of_another_length_is_refused(tmp_path: Path, size: int) -> None:
     path = _file(tmp_path, bytes(1025))
     protect(path)
     path.write_bytes(bytes(size))
-    with pytest.raises(TableError, match="part-0.parquet: expected the bytes that were written"):
+    with pytest.raises(TableError, match=r"part-0\.parquet: expected the bytes that were written"):
         verify(path)
 
 
 def test_checksums_of_another_form_are_refused(tmp_path: Path) -> None:
     path = _file(tmp_path, b"a")
     companion(path).write_bytes(b"crc")
-    with pytest.raises(TableError, match="expected checksums of part-0.parquet in Hadoop's form"):
+    with pytest.raises(TableError, match=r"expected checksums of part-0\.parquet in Hadoop's form"):
         verify(path)
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.layout import Layout
 from pipelines.errors import StateError
+from pipelines.layout import Layout
 from pipelines.state import fingerprint, read_json, write_json
 from pipelines.step import Fates, StepResult, once, read_result, step_key
 
