@@ -8,7 +8,7 @@ process that is warm; test_kills.py kills real runs and shows the same of them.
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def test_from_any_state_of_what_is_kept_without_spark_the_writer_goes_on_to_the_
 
 
 @contextmanager
-def _walker(checkout: Checkout, log: Path) -> Iterator[subprocess.Popen[str]]:
+def _walker(checkout: Checkout, log: Path) -> Generator[subprocess.Popen[str]]:
     with log.open("w") as errors:
         process = subprocess.Popen(
             [sys.executable, str(Path(recover.__file__))],
