@@ -4,8 +4,8 @@ Hadoop's local file system writes ``.NAME.crc`` beside each file that Spark writ
 when Spark reads; pyarrow and delta-rs know nothing of it. Who reads a file without Spark verifies
 it here; who writes one without Spark protects it here, in the same form, so that Spark verifies it
 too. A file without such a companion is another writer's: it is read as it is.
-Form (org.apache.hadoop.fs.ChecksumFileSystem): ``crc`` and a zero, bytes per checksum as four bytes, then
-the CRC-32 of each piece of so many bytes, four bytes each, big-endian.
+Form (org.apache.hadoop.fs.ChecksumFileSystem): ``crc`` and a zero, the bytes per checksum as four
+bytes, then the CRC-32 of each piece of so many bytes, four bytes each, big-endian.
 """
 
 import struct

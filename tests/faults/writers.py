@@ -1,16 +1,18 @@
 """Programs of seconds that write what the pipeline keeps without Spark, for states on the way.
 
 Run as ``python -m tests.faults.writers KIND FOLDER``; what each has written, and how it is read and
-gone on with, stands beside it.
+gone on with, stands beside it. With ``--serve`` in place of the folder it goes on with the folders
+that it reads from stdin, each in a fork: MLflow keeps what it has opened.
 """
 
+import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 
 from pipelines.layout import Layout
@@ -34,6 +36,8 @@ class Kind(NamedTuple):
 
 
 def _state(epoch: int) -> list[Any]:
+    import keras  # noqa: PLC0415  seconds, and threads, that the others do without
+
     return [keras.Variable(np.full(300, epoch, np.float32))]
 
 
@@ -121,5 +125,23 @@ KINDS = {
 }
 
 
+def serve(kind: Kind) -> None:
+    """Answer each folder with what is seen in it before and after it is gone on with."""
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401, PLC0415  once for all forks
+
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            folder = Path(line.rstrip("\n"))
+            before = kind.see(folder)
+            kind.write(folder)
+            print(json.dumps([before, kind.see(folder)]), flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
+
+
 if __name__ == "__main__":
-    KINDS[sys.argv[1]].write(Path(sys.argv[2]))
+    if sys.argv[2] == "--serve":
+        serve(KINDS[sys.argv[1]])
+    else:
+        KINDS[sys.argv[1]].write(Path(sys.argv[2]))
