@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,7 +128,7 @@ KINDS = {
 
 def serve(kind: Kind) -> None:
     """Answer each folder with what is seen in it before and after it is gone on with."""
-    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401, PLC0415  once for all forks
+    import_module("mlflow.store.tracking.sqlalchemy_store")  # once for all forks
 
     for line in sys.stdin:
         child = os.fork()

@@ -1,5 +1,6 @@
 """The reader: planned row groups in planned order, nothing lost, nothing unreadable let through."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,15 @@ def test_columns_are_taken_by_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.proves("F24")
-def test_no_row_is_lost_over_many_small_rounds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rounds", [200, pytest.param(1000, marks=pytest.mark.slow)])
+def test_no_row_is_lost_over_many_small_rounds(
+    tmp_path: Path, rounds: int, record_property: Callable[[str, int], None]
+) -> None:
     reader = _reader(tmp_path, [rows(3, first_id=3 * i) for i in range(4)])
-    for _ in range(200):
-        assert sum(len(got) for got in reader.read([0, 1, 2, 3])) == 12
+    counts = [sum(len(got) for got in reader.read([0, 1, 2, 3])) for _ in range(rounds)]
     reader.close()
+    assert counts == [12] * rounds
+    record_property(f"epochs of {rounds} with the exact number of rows", len(counts))
 
 
 class _LateVentilator:
