@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from pipelines.checksum import companion, protect, verify
 from pipelines.errors import TableError
@@ -84,7 +85,13 @@ def read_records(
         for file in table.file_uris():
             verify(Path(file))
         filters = list(where) or None
-        return table.to_pyarrow_table(columns=list(columns) or None, filters=filters).to_pylist()
+        # delta-rs's own file system is in Python: a thread of pyarrow that still closes a file with
+        # it while the process ends would abort the process
+        files = SubTreeFileSystem(str(path), LocalFileSystem())
+        found = table.to_pyarrow_table(
+            columns=list(columns) or None, filesystem=files, filters=filters
+        )
+        return found.to_pylist()
 
 
 def column_names(path: Path, version: int) -> tuple[str, ...]:
