@@ -8,8 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,27 +44,6 @@ class Checkout:
             check=False,
             timeout=600,
         )
-
-    def kill_when(self, root: Path, has_come: Callable[[], bool], *flags: str) -> str:
-        """Run until ``has_come``, then SIGKILL the whole process group; give what it had said."""
-        log = root.with_suffix(".log")
-        with log.open("a") as output:
-            process = subprocess.Popen(
-                self.command(root, *flags),
-                cwd=self.folder,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        try:
-            deadline = time.monotonic() + 300
-            while not has_come():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise AssertionError(f"the moment to kill did not come:\n{log.read_text()}")
-                time.sleep(0.01)
-        finally:
-            kill_tree(process)
-        return log.read_text()
 
 
 def make_checkout(folder: Path) -> Checkout:

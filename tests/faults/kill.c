@@ -29,7 +29,7 @@
 /* the file FAULT_SHARED, mapped by all processes; the watcher reads and writes it too */
 struct shared {
   _Atomic uint64_t count;   /* calls so far */
-  _Atomic uint64_t target;  /* stop before this call; 0: never */
+  _Atomic uint64_t target;  /* stop before this call or the next; 0: never */
   _Atomic uint64_t stopped; /* 1 while all wait */
   char full[232];           /* writes to files with this in their path find no space; "": none do */
 };
@@ -60,7 +60,8 @@ static void count(void) {
   int error = errno;
   wait_while_stopped();
   uint64_t number = atomic_fetch_add(&shared->count, 1) + 1;
-  if (number == atomic_load(&shared->target)) {
+  uint64_t target = atomic_load(&shared->target);
+  if (target && number >= target) {
     atomic_store(&shared->stopped, 1);
     wait_while_stopped();
   }

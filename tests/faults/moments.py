@@ -67,7 +67,7 @@ class Watch:
         self.resume(target)
 
     def resume(self, target: int) -> None:
-        """Let them go on, up to the call ``target``; 0: to the end."""
+        """Let them go on, up to the call ``target`` or the next after; 0: to the end."""
         self._set(_TARGET, target)
         self._set(_STOPPED, 0)
 

@@ -4,20 +4,23 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from pipelines.loading.delta_log import live_files
 from pipelines.state import read_json
-from pipelines.tables.delta import count_rows, versions
+from pipelines.tables.commits import versions
+from pipelines.tables.delta import count_rows
+from pipelines.tables.records import read_records
 from pipelines.tables.version import TableVersion
 
 # what differs between two runs on the same data: times, versions of redone steps, names of runs
 _LEDGER = ("step", "source", "table", "read", "kept", "duplicate", "quarantined", "filtered")
 _VERDICT = ("passed", "num_checks", "failed")
-_GROWING = ("ledger", "measures", "quarantine")
+_GROWING = ("ledger", "measures")
+_PINS = ("features_version",)
 
 
 def tables(root: Path) -> list[Path]:
@@ -37,8 +40,15 @@ def content(table: Path, version: int) -> str:
     rows: list[dict[str, Any]] = []
     for file in live_files(str(table), version):
         partition = {name: str(value) for name, value in file.partition.items()}
-        rows += [{**row, **partition} for row in pq.ParquetFile(file.path).read().to_pylist()]
+        read = pq.ParquetFile(file.path).read()
+        kept = read.drop([name for name in _PINS if name in read.column_names])
+        rows += [{**row, **partition} for row in kept.to_pylist()]
     return digest(rows)
+
+
+def is_growing(name: str) -> bool:
+    """Whether a table tells of times and runs, and only grows."""
+    return Path(name).name in _GROWING
 
 
 def read_all(root: Path) -> dict[str, list[str]]:
@@ -70,11 +80,33 @@ def check_states(root: Path) -> None:
 
 def ledger(root: Path, dataset: str) -> list[tuple[Any, ...]]:
     """Give the entries of a data set, without what differs between two runs, sorted."""
-    rows = DeltaTable(str(root / dataset / "ledger")).to_pyarrow_table().to_pylist()
+    rows = read_records(root / dataset / "ledger")
     names = (*_LEDGER, *_VERDICT)
     return sorted(tuple(json.dumps(row[name]) for name in names) for row in rows)
 
 
+def check_readable(root: Path, expected: Mapping[str, Sequence[str]]) -> None:
+    """Hold what readers see now to versions of an undisturbed run: nothing else may be seen."""
+    check_states(root)
+    for name, some in read_all(root).items():
+        assert is_growing(name) or set(some) <= set(expected[name]), name
+
+
 def last_contents(found: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Give the last content of each table, but for those that tell of times and runs."""
-    return {name: some[-1] for name, some in found.items() if Path(name).name not in _GROWING[:2]}
+    return {name: some[-1] for name, some in found.items() if not is_growing(name)}
+
+
+class Left(NamedTuple):
+    """What a run has left: contents of all versions of all tables, the ledger, the weights."""
+
+    tables: dict[str, list[str]]
+    ledger: list[tuple[Any, ...]]
+    weights: str
+
+
+def look_at(root: Path, dataset: str) -> Left:
+    """Read all that a finished run has left."""
+    (record,) = (root / dataset / "steps").glob("train-*.json")
+    weights = read_json(record)["details"]["weights_digest"]
+    return Left(read_all(root), ledger(root, dataset), weights)
