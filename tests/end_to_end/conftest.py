@@ -52,9 +52,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def watched(
-    checkout: Checkout, library: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Watched:
+def watched(checkout: Checkout, library: Path, tmp_path_factory: pytest.TempPathFactory) -> Watched:
     """A run with secrets in its environment and in Spark's settings, by a user with umask 022."""
     root = tmp_path_factory.mktemp("undisturbed")
     conf = tmp_path_factory.mktemp("spark-conf")

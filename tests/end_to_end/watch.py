@@ -64,9 +64,7 @@ def run_watched(
     return seen
 
 
-def _watch(
-    pid: int, seen: Seen, has_ended: threading.Event, look: Callable[[], None]
-) -> None:
+def _watch(pid: int, seen: Seen, has_ended: threading.Event, look: Callable[[], None]) -> None:
     while not has_ended.wait(_EVERY_S):
         look()
         try:
