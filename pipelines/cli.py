@@ -6,7 +6,6 @@ them into flags, and ``run_job`` is the whole main program: flags in, one JSON l
 
 import argparse
 import dataclasses
-import errno
 import json
 import os
 import re
@@ -18,10 +17,10 @@ from dataclasses import asdict, field, fields
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from pipelines.errors import ContractError, GristmillError
+from pipelines.failures import plain_words
 
 Params = TypeVar("Params")
 EXIT_ERROR = 1
-_NO_SPACE = "No space left on device"
 _REQUIRED = dataclasses.MISSING
 _OTHERS = 0o077  # what a group and others may do
 # Spark puts the value that it failed on between such quotes; what follows is the contract's SQL
@@ -116,14 +115,9 @@ class report_errors:  # noqa: N801  a context manager reads as a verb here
         if isinstance(error, GristmillError | ContractError):
             print(f"error: {error}", file=sys.stderr, flush=True)
             raise SystemExit(EXIT_ERROR) from None
-        if error is not None and _is_disk_full(error):
-            where = getattr(error, "filename", None) or "--root or of Spark's scratch files"
-            print(
-                f"error: no space left on the disk of {where}; free some or give another --root "
-                "(scratch: spark.local.dir); nothing half-written was kept",
-                file=sys.stderr,
-                flush=True,
-            )
+        said = plain_words(error) if isinstance(error, Exception) else None
+        if said:
+            print(f"error: {said}", file=sys.stderr, flush=True)
             raise SystemExit(EXIT_ERROR) from None
         if error is not None and type(error).__module__.startswith(("pyspark", "py4j")):
             frames = "".join(traceback.format_tb(error.__traceback__))
@@ -139,12 +133,6 @@ def without_values(error: BaseException) -> str:
     """
     said, mark, sql = str(error).partition(_SQL_FOLLOWS)
     return _QUOTED.sub("'***'", said) + mark + sql.partition("JVM stacktrace")[0]
-
-
-def _is_disk_full(error: BaseException) -> bool:
-    # an error of Spark's carries the Java one as text only
-    is_ours = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    return is_ours or _NO_SPACE in str(error)
 
 
 def print_result(result: Any) -> None:

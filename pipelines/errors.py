@@ -13,6 +13,7 @@ __all__ = [
     "LockedError",
     "ParameterError",
     "RankLostError",
+    "StateError",
     "TableError",
     "TrainingError",
 ]
@@ -32,6 +33,10 @@ class TableError(GristmillError):
 
 class LockedError(TableError):
     """Another process holds what is to be written, longer than this one waits."""
+
+
+class StateError(GristmillError):
+    """A file that a step has left (state, record, checkpoint) is not as it was written."""
 
 
 class LedgerError(GristmillError):

@@ -1,22 +1,26 @@
 """Files that outlive a process: fitted state, step records, fingerprints, written whole or not.
 
 A reader never sees half a file: bytes go to a temporary name beside it, are synced, and take the
-name by rename(2), which POSIX makes atomic.
+name by rename(2), which POSIX makes atomic. JSON carries a checksum of its own text as its last
+member, so that a flipped bit is not read as another number; what people wrote has none.
 """
 
 import hashlib
 import json
 import os
+import re
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pipelines
 import schemas
-from pipelines.errors import ParameterError
+from pipelines.errors import ParameterError, StateError
 from schemas.encode import FeatureColumn, FeatureSet, select_features
 
 _DIGITS = 16
+_CHECKSUM = "checksum"
+_SEALED = re.compile(rb'(.*),\n  "checksum": "([0-9a-f]{16})"\n}\n', re.DOTALL)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -45,12 +49,53 @@ def sync_folder(folder: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, whole or not at all; NaN is an error."""
-    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+    text = (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
+    if isinstance(value, dict) and value:
+        text = text.removesuffix(b"\n}\n")
+        text += f',\n  "{_CHECKSUM}": "{_digest(text)}"\n}}\n'.encode()
+    write_bytes(path, text)
 
 
 def read_json(path: Path) -> Any:
-    """Give the JSON value in ``path``."""
-    return json.loads(path.read_text())
+    """Give the JSON value in ``path``, without the checksum that ``write_json`` has added.
+
+    Raises:
+        StateError: It is no JSON, or not the text that was written.
+    """
+    content = path.read_bytes()
+    try:
+        value: Any = json.loads(content)
+    except ValueError as error:
+        raise _damaged(path, f"it is no JSON ({error})") from error
+    if not isinstance(value, dict):
+        return value
+    sealed = _SEALED.fullmatch(content)
+    if sealed is None:
+        return _unsealed(path, cast("dict[str, Any]", value))
+    if _digest(sealed[1]) != sealed[2].decode():
+        raise _damaged(path, "its text differs from its checksum")
+    del value[_CHECKSUM]
+    return cast(Any, value)
+
+
+def _unsealed(path: Path, value: dict[str, Any]) -> dict[str, Any]:
+    """Take what people wrote, but not what has a checksum in another place or under a near name."""
+    last = next(reversed(value), "")
+    near = sum(a != b for a, b in zip(last, _CHECKSUM, strict=False))
+    if _CHECKSUM in value or (len(last) == len(_CHECKSUM) and near == 1):
+        raise _damaged(path, f"its member {last!r} is no checksum of its text")
+    return value
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()[:_DIGITS]
+
+
+def _damaged(path: Path, why: str) -> StateError:
+    return StateError(
+        f"{path}: expected the JSON that was written; {why}. It was altered: restore it, or delete "
+        "it and run the step that writes it again"
+    )
 
 
 def read_features(path: Path) -> FeatureSet:

@@ -140,7 +140,7 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
     from pipelines.training.where_time_went import where_time_went  # noqa: PLC0415
 
     features = read_features(Path(params.state))
-    tables, shares = _manifests(params, features)
+    tables, shares = _manifests(params, features, world)
     _check_classes(tables[0])
     folder = key.layout.trainings / key.fingerprint
     reading = Reading(params.global_batch_size, params.seed, params.memory_mb, params.buffer_mb)
@@ -204,7 +204,9 @@ def _details(outcome: "Outcome", world: World) -> dict[str, Any]:
     }
 
 
-def _manifests(params: TrainParams, features: FeatureSet) -> tuple[list["Manifest"], list[float]]:
+def _manifests(
+    params: TrainParams, features: FeatureSet, world: World
+) -> tuple[list["Manifest"], list[float]]:
     """Give the tables to learn from, and of each but the first its share of a batch."""
     from pipelines.loading.columns import InputColumns  # noqa: PLC0415
     from pipelines.loading.manifest import read_manifest  # noqa: PLC0415
@@ -215,7 +217,9 @@ def _manifests(params: TrainParams, features: FeatureSet) -> tuple[list["Manifes
     tables, shares = _tables(params)
     copies = LocalCopies(params.cache, params.cache_mb)
     found = [
-        read_manifest(copies.local(table.path, table.version), table.version, columns, filters)
+        read_manifest(
+            copies.local(table.path, table.version), table.version, columns, filters, world
+        )
         for table in tables
     ]
     return found, shares

@@ -22,3 +22,6 @@ class World:
     def is_root(self) -> bool:
         """True on the one rank that speaks and writes."""
         return self.rank == 0
+
+
+ONE = World(0, 1)

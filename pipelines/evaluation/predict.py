@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +58,14 @@ def _open(model: str, digest: str, num_threads: int) -> Predictor:
         tf.config.threading.set_inter_op_parallelism_threads(num_threads)
     import keras  # noqa: PLC0415
 
-    loaded: Any = keras.saving.load_model(model, compile=False, safe_mode=True)
+    try:
+        loaded: Any = keras.saving.load_model(model, compile=False, safe_mode=True)
+    except (OSError, ValueError, BadZipFile) as error:
+        # a .keras file is a ZIP archive, with a CRC-32 of each part
+        raise ParameterError(
+            f"{model}: expected a model that Keras can load; {type(error).__name__}: {error}. If "
+            "the file was altered, delete it and run train again"
+        ) from error
     _opened.append(model)
     return make_predictor(loaded)
 

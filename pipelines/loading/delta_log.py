@@ -8,7 +8,7 @@ Delta Log Entries, Checkpoints, Action Reconciliation and Reader Requirements.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,7 +17,9 @@ from urllib.parse import unquote, urlparse
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.checksum import read_verified, verify
 from pipelines.errors import TableError
+from pipelines.world import World
 
 _COMMIT = re.compile(r"^(\d{20})\.json$")
 _CHECKPOINT = re.compile(r"^(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet$")
@@ -83,6 +85,17 @@ def live_files(folder: str, version: int) -> list[LiveFile]:
     return sorted(files, key=lambda file: file.path)
 
 
+def verify_share(files: Sequence[LiveFile], world: World) -> None:
+    """Hold this rank's share of the files to the checksums beside them.
+
+    Raises:
+        TableError: A file was altered.
+    """
+    for file in files[world.rank :: world.size]:
+        if Path(file.path).exists():
+            verify(Path(file.path))
+
+
 def log_version(name: str) -> int | None:
     """Give the version that a file of the log is about; None if it is no commit or checkpoint."""
     found = _COMMIT.match(name) or _CHECKPOINT.match(name)
@@ -140,7 +153,7 @@ def _say_versions(commits: dict[int, Path], checkpoints: _Checkpoints) -> str:
 
 
 def _commit_actions(path: Path) -> Iterator[dict[str, Any]]:
-    for line in path.read_text().splitlines():
+    for line in read_verified(path).decode().splitlines():
         if line.strip():
             yield _parsed(line, path)
 
@@ -156,6 +169,7 @@ def _parsed(line: str, path: Path) -> dict[str, Any]:
 
 
 def _checkpoint_actions(path: Path) -> Iterator[dict[str, Any]]:
+    verify(path)
     schema = pq.read_schema(path)
     present = [name for name in _ACTIONS if name in schema.names]
     for batch in pq.ParquetFile(path).iter_batches(columns=present):

@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import TableError
 from pipelines.loading.columns import InputColumns
-from pipelines.loading.delta_log import LiveFile, live_files
+from pipelines.loading.delta_log import LiveFile, live_files, verify_share
 from pipelines.loading.row_filter import RowFilter, check_filters, decide, mask
+from pipelines.world import ONE, World
 
 SPLIT_COLUMN = "split"
 _POISON = ("_common_metadata", "_metadata")
@@ -84,9 +85,13 @@ class Manifest:
 
 
 def read_manifest(
-    folder: str, version: int, columns: InputColumns, filters: Sequence[RowFilter] = ()
+    folder: str,
+    version: int,
+    columns: InputColumns,
+    filters: Sequence[RowFilter] = (),
+    world: World = ONE,
 ) -> Manifest:
-    """Read the log at ``version`` and the footer of each live file.
+    """Read the log at ``version`` and the footer of each live file, and verify the files' bytes.
 
     Args:
         folder: The table's.
@@ -94,6 +99,7 @@ def read_manifest(
         columns: What is to be read.
         filters: Rows that don't match all of them are left out, of every split. Where the footers
             don't decide, the columns of the filters are read to count the rows.
+        world: This rank verifies its share of the files; by default all.
 
     Raises:
         ParameterError: A filter names a column that is not there, or no value of its type.
@@ -110,7 +116,9 @@ def read_manifest(
             )
     splits: dict[str, tuple[RowGroup, ...]] = {}
     filtered: dict[str, int] = {}
-    footers = [(file, _footer(table, file)) for file in live_files(folder, version)]
+    files = live_files(folder, version)
+    verify_share(files, world)
+    footers = [(file, _footer(table, file)) for file in files]
     for file, footer in sorted(footers, key=lambda pair: _content_key(*pair)):
         split = file.partition.get(SPLIT_COLUMN)
         if split is None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pipelines.checksum import read_verified
+
 LOG = "_delta_log"
 # of a commit, where the rest is one line for each data file
 _ABOUT = ('{"commitInfo":', '{"txn":')
@@ -55,7 +57,6 @@ def _goes_before(commit_info: dict[str, Any], version: int) -> bool:
 
 
 def _actions(path: str | Path, version: int) -> Iterator[dict[str, Any]]:
-    with commit_path(path, version).open() as lines:
-        for line in lines:
-            if line.startswith(_ABOUT):
-                yield json.loads(line)
+    for line in read_verified(commit_path(path, version)).decode().splitlines():
+        if line.startswith(_ABOUT):
+            yield json.loads(line)

@@ -17,6 +17,7 @@ import delta.exceptions.captured  # noqa: F401  until it is imported, conflicts 
 from delta.exceptions import DeltaConcurrentModificationException
 from pyspark.sql import DataFrame, SparkSession
 
+from pipelines.checksum import read_verified, verify
 from pipelines.errors import TableError
 from pipelines.lock import hold_lock
 from pipelines.spark.log_store import require_log_store
@@ -53,6 +54,8 @@ def check_version(table: TableVersion) -> None:
             f"{table.path} has no version {table.version}; its versions are "
             f"{known[0]} to {known[-1]}. Give one of them, as {table.path}@v{known[-1]}"
         )
+    for version in known[: known.index(table.version) + 1]:
+        verify(commit_path(table.path, version))
 
 
 def has_version(table: TableVersion) -> bool:
@@ -89,7 +92,7 @@ def commit_info(table: TableVersion) -> dict[str, Any]:
 
     Delta protocol, "Commit Provenance Information": operation, metrics, user metadata.
     """
-    for line in _commit_path(table).read_text().splitlines():
+    for line in read_verified(_commit_path(table)).decode().splitlines():
         action = json.loads(line)
         if "commitInfo" in action:
             return action["commitInfo"]
@@ -103,7 +106,7 @@ def count_rows(table: TableVersion) -> int:
         TableError: A file carries no row count.
     """
     total = 0
-    for line in _commit_path(table).read_text().splitlines():
+    for line in read_verified(_commit_path(table)).decode().splitlines():
         added = json.loads(line).get("add")
         if added:
             stats = json.loads(added.get("stats") or "{}")

@@ -6,12 +6,13 @@ passed; see ``require_passed``.
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from pipelines.checksum import read_verified
 from pipelines.errors import DataQualityError
 from pipelines.layout import Layout
 from pipelines.state import fingerprint
@@ -49,12 +50,19 @@ def account_for(result: StepResult, layout: Layout) -> StepResult:
     A run that was killed between a step's record and its entry enters it when it is repeated.
     """
     rows = [*_fates(result), *_verdicts(result)]
-    made_at = datetime.now(UTC)
+    made_at = _after_all(layout)
     shared = {"recorded_at": made_at, "dataset": result.dataset, "step": result.step}
     shared |= {"run": result.fingerprint, "seconds": result.seconds}
     name = f"{result.step}-{result.fingerprint}-{fingerprint(result.tables)}"
     append_once(layout.ledger, [{**shared, **row} for row in rows], SCHEMA, name)
     return result
+
+
+def _after_all(layout: Layout) -> datetime:
+    """Now, or just after the last entry: the last verdict counts, even if the clock went back."""
+    known = read_records(layout.ledger, columns=("recorded_at",))
+    last = max((row["recorded_at"] for row in known), default=datetime.min.replace(tzinfo=UTC))
+    return max(datetime.now(UTC), last + timedelta(microseconds=1))
 
 
 def read_ledger(layout: Layout) -> list[dict[str, Any]]:
@@ -83,7 +91,7 @@ def written_by(table: TableVersion) -> str:
     log = Path(table.path, "_delta_log", f"{table.version:020d}.json")
     if not log.exists():
         return ""
-    for line in log.read_text().splitlines():
+    for line in read_verified(log).decode().splitlines():
         action = json.loads(line)
         if "commitInfo" in action:
             return action["commitInfo"].get("userMetadata") or ""

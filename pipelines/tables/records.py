@@ -2,7 +2,8 @@
 
 A step of seconds can't spend one on its account: Spark takes most of a second for a row, delta-rs
 10 milliseconds, and a process without Spark (training) can write too. Both follow one protocol;
-delta-rs commits by link(2), which fails if the version is there already.
+delta-rs commits by link(2), which fails if the version is there already. It keeps no checksums, so
+they are kept here: a flipped bit would turn a failed check into a passed one.
 """
 
 import hashlib
@@ -15,10 +16,12 @@ from typing import Any
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
+from pipelines.checksum import companion, protect, verify
 from pipelines.errors import TableError
 from pipelines.lock import hold_lock
-from pipelines.tables.commits import is_taken_back, last_commit
+from pipelines.tables.commits import LOG, is_taken_back, last_commit
 
 # what differs when the same is said again
 _TIMES = ("recorded_at", "seconds")
@@ -79,8 +82,16 @@ def read_records(
         table = _open(path, version)
         if table is None:
             return []
+        for file in table.file_uris():
+            verify(Path(file))
         filters = list(where) or None
-        return table.to_pyarrow_table(columns=list(columns) or None, filters=filters).to_pylist()
+        # delta-rs's own file system is in Python: a thread of pyarrow that still closes a file with
+        # it while the process ends would abort the process
+        files = SubTreeFileSystem(str(path), LocalFileSystem())
+        found = table.to_pyarrow_table(
+            columns=list(columns) or None, filesystem=files, filters=filters
+        )
+        return found.to_pylist()
 
 
 def column_names(path: Path, version: int) -> tuple[str, ...]:
@@ -94,10 +105,25 @@ def column_names(path: Path, version: int) -> tuple[str, ...]:
 
 
 def _open(path: Path, version: int | None) -> DeltaTable | None:
+    for file in _log_files(path / LOG):
+        verify(file)
     try:
         return DeltaTable(str(path), version=version)
     except TableNotFoundError:
         return None
+
+
+def _log_files(log: Path) -> list[Path]:
+    """Commits, and what sums them up, from the last checkpoint on."""
+    found = sorted([*log.glob("[0-9]*.json"), *log.glob("[0-9]*.parquet")])
+    last = max((file.name[:20] for file in found if file.suffix == ".parquet"), default="")
+    return [file for file in found if file.name[:20] >= last]
+
+
+def _protect(path: Path) -> None:
+    for file in [*path.glob("*.parquet"), *_log_files(path / LOG)]:
+        if not companion(file).exists():
+            protect(file)
 
 
 @contextmanager
@@ -110,16 +136,18 @@ def _plain_errors(path: Path) -> Generator[None]:
 
 def _append(path: Path, rows: pa.Table, said: Transaction) -> bool:
     properties = CommitProperties(app_transactions=[said])
-    if not DeltaTable.is_deltatable(str(path)):
+    table = _open(path, None)
+    if table is None:
         write_deltalake(str(path), rows, commit_properties=properties)
+        _protect(path)
         return True
-    table = DeltaTable(str(path))
     if table.transaction_version(said.app_id) == said.version and _is_there(path, said.app_id):
         return False
     write_deltalake(table, rows, mode="append", commit_properties=properties)
     if table.version() % _COMPACT_EVERY == _COMPACT_EVERY - 1:
         table.optimize.compact()
         table.create_checkpoint()
+    _protect(path)
     return True
 
 

@@ -8,8 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,27 +45,6 @@ class Checkout:
             timeout=600,
         )
 
-    def kill_when(self, root: Path, has_come: Callable[[], bool], *flags: str) -> str:
-        """Run until ``has_come``, then SIGKILL the whole process group; give what it had said."""
-        log = root.with_suffix(".log")
-        with log.open("a") as output:
-            process = subprocess.Popen(
-                self.command(root, *flags),
-                cwd=self.folder,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        try:
-            deadline = time.monotonic() + 300
-            while not has_come():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise AssertionError(f"the moment to kill did not come:\n{log.read_text()}")
-                time.sleep(0.01)
-        finally:
-            _kill_tree(process)
-        return log.read_text()
-
 
 def make_checkout(folder: Path) -> Checkout:
     """Copy the code, add one contract, and write raw files with all that goes wrong in them."""
@@ -75,7 +52,7 @@ def make_checkout(folder: Path) -> Checkout:
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(Path(__file__).with_name("parcels.py"), folder / "schemas" / "parcels.py")
     raw = folder / "raw"
-    raw.mkdir()
+    raw.mkdir(parents=True)
     (raw / "parcels.csv").write_text("\n".join(_parcels()) + "\n")
     staff = [f"{depot},{count}" for depot, count in DEPOTS.items()]
     (raw / "depots.csv").write_text("\n".join(["depot,staff", *staff]) + "\n")
@@ -98,8 +75,10 @@ def _parcels() -> list[str]:
     return ["parcel_id,depot,weight,distance,days", *lines, *repeated, *later, *malformed]
 
 
-def _kill_tree(process: subprocess.Popen[Any]) -> None:
-    """SIGKILL the run and all it started: Spark's JVM and the Horovod ranks too."""
+def kill_tree(process: subprocess.Popen[Any]) -> None:
+    """SIGKILL the run and all it started, if it runs: Spark's JVM and the Horovod ranks too."""
+    if process.returncode is not None:
+        return
     try:
         children = psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:

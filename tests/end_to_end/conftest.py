@@ -11,6 +11,9 @@ import pytest
 
 from tests.end_to_end.checkout import Checkout, make_checkout
 from tests.end_to_end.watch import Seen, run_watched
+from tests.faults.moments import Watch, build
+from tests.faults.readers import Left, look_at
+from tests.faults.road import CallsOfSteps
 
 # planted where people keep secrets; none may be found anywhere else
 SECRETS = {
@@ -23,11 +26,17 @@ SPARK_SECRET = "canary-Lp64-spark"
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What a run that nobody disturbed has left under ``root``, printed and shown of itself."""
+    """What a run that nobody disturbed has left under ``root``, printed and shown of itself.
+
+    ``calls`` counts those that changed files, by step; ``left`` is what the run left before any
+    test went on with it.
+    """
 
     root: Path
     summary: dict[str, Any]
     seen: Seen
+    calls: dict[str, int]
+    left: Left
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +46,13 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 @pytest.fixture(scope="session")
-def watched(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Watched:
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What counts the calls that change files."""
+    return build(tmp_path_factory.mktemp("shim"))
+
+
+@pytest.fixture(scope="session")
+def watched(checkout: Checkout, library: Path, tmp_path_factory: pytest.TempPathFactory) -> Watched:
     """A run with secrets in its environment and in Spark's settings, by a user with umask 022."""
     root = tmp_path_factory.mktemp("undisturbed")
     conf = tmp_path_factory.mktemp("spark-conf")
@@ -45,9 +60,13 @@ def watched(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Wat
     with (conf / "spark-defaults.conf").open("a") as file:
         file.write(f"\nspark.hadoop.fs.s3a.secret.key {SPARK_SECRET}\n")
     environment = {**os.environ, **SECRETS, "SPARK_CONF_DIR": str(conf)}
-    seen = run_watched(checkout.command(root), checkout.folder, environment)
+    watch = Watch(conf / "shared")
+    environment |= watch.environment(library, root)
+    calls = CallsOfSteps(watch)
+    seen = run_watched(checkout.command(root), checkout.folder, environment, calls.look)
     assert seen.code == 0, seen.stderr
-    return Watched(root, json.loads(seen.stdout), seen)
+    left = look_at(root, "parcels")
+    return Watched(root, json.loads(seen.stdout), seen, calls.of_each(), left)
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,20 @@
 """A data set added by one file: the whole road, twice, and killed on the way."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jobs.steps import STEP_NAMES
 from tests.end_to_end.checkout import Checkout, contents
+from tests.end_to_end.conftest import Watched
+from tests.faults.moments import Watch
+from tests.faults.readers import check_readable, last_contents, look_at
+from tests.faults.road import Road, draw_kills
 
+SEED = 20_131
 TABLES = (
     ("raw", "parcels"),
     ("raw", "depots"),
@@ -61,29 +68,29 @@ def test_a_second_run_repeats_nothing(
     assert _all_contents(root) == before
 
 
-def test_killed_anywhere_and_run_again_it_leaves_the_tables_of_an_undisturbed_run(
-    checkout: Checkout, undisturbed: tuple[Path, dict[str, Any]], tmp_path: Path
+@pytest.mark.proves("F1", "F2", "F3", "F4", "F25")
+def test_killed_twenty_times_over_all_steps_it_leaves_what_an_undisturbed_run_does(
+    checkout: Checkout,
+    watched: Watched,
+    library: Path,
+    tmp_path: Path,
+    record_property: Callable[[str, int], None],
 ) -> None:
-    root = tmp_path / "killed"
-    base = root / "parcels"
-
-    def has(pattern: str) -> bool:
-        return any(base.glob(pattern))
-
-    # during ingest: data files are there, their commit is not
-    checkout.kill_when(root, lambda: has("raw/parcels/*.parquet"))
-    # between two steps: the record of one is written, the next has begun at most
-    checkout.kill_when(root, lambda: has("steps/split-*.json"))
-    # during a Delta write of a later table
-    checkout.kill_when(root, lambda: has("features/parcels/split=*/*.parquet"))
-    # during training: after the first checkpoint
-    checkout.kill_when(root, lambda: has("trainings/*/checkpoints/*.json"))
-    assert not has("steps/train-*.json")
-    done = checkout.run(root)
+    road = Road(checkout, tmp_path / "killed", library, Watch(tmp_path / "shared"))
+    for step, calls in draw_kills(watched.calls, SEED):
+        assert road.kill(step, calls), (SEED, step, calls, road.killed)
+        check_readable(road.root, watched.left.tables)
+    done = checkout.run(road.root)
+    road.watch.close()
     assert done.returncode == 0, done.stderr
-    expected_root, expected = undisturbed
-    assert _all_contents(root) == _all_contents(expected_root)
-    assert json.loads(done.stdout)["metrics"] == expected["metrics"]
+    said = (SEED, road.killed)
+    left = look_at(road.root, "parcels")
+    assert last_contents(left.tables) == last_contents(watched.left.tables), said
+    assert left.ledger == watched.left.ledger, said
+    assert left.weights == watched.left.weights, said
+    assert json.loads(done.stdout)["metrics"] == watched.summary["metrics"], said
+    assert {name.partition(" ")[0] for name in road.killed} == set(STEP_NAMES), said
+    record_property("runs killed at numbered calls", len(road.killed))
 
 
 def test_from_does_a_step_and_the_later_ones_anew_with_the_same_result(

@@ -1,9 +1,10 @@
 """Run a command and look from outside at all processes it starts."""
 
+import os
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,15 +27,29 @@ class Seen:
     listening: set[tuple[str, str]] = field(default_factory=set)
 
 
-def run_watched(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Seen:
-    """Run ``command`` to its end, with umask 022, and look at its processes all the while."""
+def run_watched(
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    read: Callable[[str], None] = lambda _: None,
+) -> Seen:
+    """Run ``command`` to its end, with umask 022, and look at its processes all the while.
+
+    ``read`` is given what it has said on stderr so far, each time.
+    """
     seen = Seen()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(
             command, cwd=folder, env=dict(environment), stdout=out, stderr=err, umask=0o022
         )
         has_ended = threading.Event()
-        watch = threading.Thread(target=_watch, args=(process.pid, seen, has_ended))
+        said = err.fileno()
+
+        def look() -> None:
+            # the offset is shared with the process that writes
+            read(os.pread(said, os.fstat(said).st_size, 0).decode(errors="replace"))
+
+        watch = threading.Thread(target=_watch, args=(process.pid, seen, has_ended, look))
         watch.start()
         try:
             seen.code = process.wait(600)
@@ -49,8 +64,9 @@ def run_watched(command: Sequence[str], folder: Path, environment: Mapping[str, 
     return seen
 
 
-def _watch(pid: int, seen: Seen, has_ended: threading.Event) -> None:
+def _watch(pid: int, seen: Seen, has_ended: threading.Event, look: Callable[[], None]) -> None:
     while not has_ended.wait(_EVERY_S):
+        look()
         try:
             root = psutil.Process(pid)
             tree = [root, *root.children(recursive=True)]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.errors import StateError
 from pipelines.layout import Layout
 from pipelines.state import fingerprint, read_json, write_json
 from pipelines.step import Fates, StepResult, once, read_result, step_key
@@ -62,6 +63,30 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write_json(path, {"x": float("nan")})
     assert read_json(path) == {"x": 1}
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_json_that_people_wrote_is_read_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"x": 1,\n  "sum": 2}')
+    assert read_json(path) == {"x": 1, "sum": 2}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("1", "3"),
+        ('"x"', '"z"'),
+        ('"checksum"', '"checksuM"'),
+        ("{", "["),
+        ('"checksum": "', '"checksum": "0'),
+    ],
+)
+def test_json_that_was_altered_is_refused_by_name(tmp_path: Path, old: str, new: str) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"x": 1})
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(StateError, match=r"a\.json: expected the JSON that was written"):
+        read_json(path)
 
 
 def test_equal_parts_give_equal_fingerprints() -> None:

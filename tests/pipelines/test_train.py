@@ -143,6 +143,7 @@ def _rank(job: psutil.Process, number: int) -> psutil.Process:
     return next(p for p in job.children() if p.environ().get("HOROVOD_RANK") == wanted)
 
 
+@pytest.mark.proves("F25", "F26")
 def test_a_training_killed_twice_and_run_again_gives_the_undisturbed_model(
     params: TrainParams, result: StepResult, tmp_path: Path
 ) -> None:
@@ -192,6 +193,7 @@ def _survive(command: list[str], lost: int) -> tuple[str, str]:
     return said, printed
 
 
+@pytest.mark.proves("F21")
 def test_a_training_that_loses_a_rank_goes_on_by_itself(
     params: TrainParams, result: StepResult, tmp_path: Path
 ) -> None:
@@ -203,6 +205,7 @@ def test_a_training_that_loses_a_rank_goes_on_by_itself(
     assert json.loads(printed)["details"]["weights_digest"] == result.details["weights_digest"]
 
 
+@pytest.mark.proves("F21")
 @pytest.mark.slow
 def test_an_elastic_training_whose_root_is_killed_ends_with_the_undisturbed_model(
     params: TrainParams, result: StepResult, tmp_path: Path
@@ -278,6 +281,7 @@ def test_one_class_in_the_training_split_is_refused(tmp_path: Path) -> None:
         _refused(tmp_path, {"train": [_all_late(50)], "validation": [rows(50)]})
 
 
+@pytest.mark.proves("F29")
 @pytest.mark.parametrize("missing", ["train", "validation"])
 def test_an_empty_split_is_refused_by_name(tmp_path: Path, missing: str) -> None:
     splits = {name: [rows(50)] for name in ("train", "validation", "test") if name != missing}

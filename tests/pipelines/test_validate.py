@@ -118,6 +118,7 @@ def test_a_lost_page_is_made_again(spark: SparkSession, tmp_path: Path) -> None:
     assert run(spark, params(tmp_path, table)).is_reused is False
 
 
+@pytest.mark.proves("F28")
 def test_a_store_that_cannot_be_written_closes_the_gate(
     spark: SparkSession, tmp_path: Path
 ) -> None:

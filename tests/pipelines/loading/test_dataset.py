@@ -46,6 +46,7 @@ def test_shapes_are_static_and_types_are_those_of_the_model(folder: Path) -> Non
     split.close()
 
 
+@pytest.mark.proves("F23")
 @pytest.mark.parametrize("size", [2, 3])
 def test_ranks_together_see_the_batches_of_one_rank(folder: Path, size: int) -> None:
     alone = _ids(_split(folder, 0, 1), epoch=1)

@@ -151,12 +151,14 @@ def _a_file(folder: Path) -> Path:
     return next((folder / "split=train").glob("*.parquet"))
 
 
+@pytest.mark.proves("F20")
 def test_a_live_file_that_is_gone_is_refused(tmp_path: Path) -> None:
     _a_file(Path(make(tmp_path))).unlink()
     with pytest.raises(TableError, match="it is gone"):
         read(tmp_path)
 
 
+@pytest.mark.proves("F19")
 def test_a_file_of_another_size_is_refused(tmp_path: Path) -> None:
     with _a_file(Path(make(tmp_path))).open("ab") as file:
         file.write(b"x")

@@ -1,5 +1,6 @@
 """The reader: planned row groups in planned order, nothing lost, nothing unreadable let through."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,16 @@ def test_columns_are_taken_by_name(tmp_path: Path) -> None:
     reader.close()
 
 
-def test_no_row_is_lost_over_many_small_rounds(tmp_path: Path) -> None:
+@pytest.mark.proves("F24")
+@pytest.mark.parametrize("rounds", [200, pytest.param(1000, marks=pytest.mark.slow)])
+def test_no_row_is_lost_over_many_small_rounds(
+    tmp_path: Path, rounds: int, record_property: Callable[[str, int], None]
+) -> None:
     reader = _reader(tmp_path, [rows(3, first_id=3 * i) for i in range(4)])
-    for _ in range(200):
-        assert sum(len(got) for got in reader.read([0, 1, 2, 3])) == 12
+    counts = [sum(len(got) for got in reader.read([0, 1, 2, 3])) for _ in range(rounds)]
     reader.close()
+    assert counts == [12] * rounds
+    record_property(f"epochs of {rounds} with the exact number of rows", len(counts))
 
 
 class _LateVentilator:
@@ -76,6 +82,7 @@ class _Echo:
         self.publish_func(item)
 
 
+@pytest.mark.proves("F24")
 def test_an_item_queued_between_the_pools_two_questions_is_not_lost() -> None:
     pool = LosslessThreadPool(1)
     pool.start(_Echo, ventilator=_LateVentilator(pool))
@@ -84,6 +91,7 @@ def test_an_item_queued_between_the_pools_two_questions_is_not_lost() -> None:
     pool.join()
 
 
+@pytest.mark.proves("F24")
 def test_the_stock_pool_loses_that_item() -> None:
     pool = ThreadPool(1)
     pool.start(_Echo, ventilator=_LateVentilator(pool))
@@ -93,6 +101,7 @@ def test_the_stock_pool_loses_that_item() -> None:
     pool.join()
 
 
+@pytest.mark.proves("F27")
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
@@ -118,6 +127,7 @@ def test_values_that_no_features_job_writes_are_refused(
         decoder.rows(decoder.read(file, 0), RowGroup(file, 0, 3))
 
 
+@pytest.mark.proves("F9")
 def test_a_file_deleted_after_the_manifest_was_made_stops_the_epoch(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

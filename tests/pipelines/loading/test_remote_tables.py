@@ -125,6 +125,7 @@ def test_an_object_that_is_cut_in_the_middle_is_mended(
     assert read_rows(folder, 1) == read_rows(str(tmp_path / "far"), 1)
 
 
+@pytest.mark.proves("F19")
 def test_an_object_that_is_cut_for_good_leaves_nothing_and_what_was_whole_stays(
     between: Relay, url: str, tmp_path: Path
 ) -> None:

@@ -41,6 +41,7 @@ def plans(draw: st.DrawFn) -> ShardPlan:
     return ShardPlan(tuple(rows), 24 * slices, draw(st.integers(0, 2**31 - 1)))
 
 
+@pytest.mark.proves("F23")
 @given(plans(), st.integers(0, 5))
 @settings(max_examples=60, deadline=None)
 def test_every_row_is_read_once_an_epoch_on_any_number_of_ranks(
@@ -62,6 +63,7 @@ def test_the_global_batches_do_not_depend_on_the_number_of_ranks(
         assert [sorted(step) for step in global_batches(plan, size, epoch)] == alone
 
 
+@pytest.mark.proves("F26")
 @given(plans(), st.integers(0, 5), st.data())
 @settings(max_examples=60, deadline=None)
 def test_an_epoch_that_was_cut_goes_on_with_the_rows_that_were_left(

@@ -21,6 +21,7 @@ def test_a_suite_is_named_after_its_table() -> None:
     assert suite_of(Check("columns")).name == "rides.raw.rides"
 
 
+@pytest.mark.proves("F29")
 def test_an_empty_suite_is_refused() -> None:
     with pytest.raises(ContractError, match="expected at least one check"):
         single_checks(make_spec())

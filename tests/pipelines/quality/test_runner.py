@@ -154,6 +154,7 @@ def test_mostly_is_a_share_of_the_values_that_are_there(spark: SparkSession) -> 
         assert outcome(rows, check).success is success
 
 
+@pytest.mark.proves("F29")
 def test_an_empty_table_fails_whatever_its_contract_asks(spark: SparkSession) -> None:
     report = report_of(make_rows(spark, []), Check("not_null", ("city",)))
     assert not report.success
@@ -169,6 +170,7 @@ def test_a_warning_stays_in_the_report_and_does_not_fail_it(spark: SparkSession)
     ]
 
 
+@pytest.mark.proves("F28")
 def test_a_missing_column_closes_the_gate_and_leaves_the_other_checks_alone(
     spark: SparkSession,
 ) -> None:
@@ -183,6 +185,7 @@ def test_a_missing_column_closes_the_gate_and_leaves_the_other_checks_alone(
     assert not report.success
 
 
+@pytest.mark.proves("F28")
 def test_an_error_in_spark_fails_only_the_check_that_meets_it(spark: SparkSession) -> None:
     raises = Check("sql", sql="CAST(city AS int) > 0")  # ANSI mode: Oslo is no number
     checks = (Check("finite", ("fare",)), raises, Check("unique", ("ride_id",)))

@@ -20,6 +20,7 @@ def test_an_unchanged_package_opens_with_its_facts(tmp_path: Path) -> None:
     assert set(found["files"]) == {"states/a.json", "contract.json"}
 
 
+@pytest.mark.proves("F18", "F19")
 @pytest.mark.parametrize("name", ["states/a.json", "contract.json", "manifest.json"])
 @pytest.mark.parametrize("harm", ["changed", "lost"])
 def test_a_harmed_file_is_named(tmp_path: Path, name: str, harm: str) -> None:

@@ -72,6 +72,7 @@ class _KilledError(BaseException):
     pass
 
 
+@pytest.mark.proves("F33")
 @pytest.mark.parametrize(
     "moment",
     ["log_batch", "log_artifacts", "set_terminated", "create_registered_model",

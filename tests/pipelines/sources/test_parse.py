@@ -66,6 +66,7 @@ def marked(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Dat
     return _parse(spark, [path], source())
 
 
+@pytest.mark.proves("F32")
 def test_each_line_has_its_fate_at_its_line_number(marked: DataFrame) -> None:
     found = {row["_source_position"]: row["_fate"] for row in marked.collect()}
     assert found == {2 + i: fate for i, (_, fate, _) in enumerate(_LINES)}

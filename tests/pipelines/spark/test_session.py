@@ -39,6 +39,7 @@ def test_no_java_is_an_error_that_says_what_to_install(monkeypatch: pytest.Monke
         check_java()
 
 
+@pytest.mark.proves("F32")
 def test_timestamps_are_utc_and_far_dates_survive_parquet(
     spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """The ledger of a data set: one entry for each step and verdict, however often it is entered."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,27 @@ def test_a_version_is_readable_once_it_has_passed(table: TableVersion) -> None:
     mark_passed(table, success=False)
     with pytest.raises(DataQualityError, match="rides@v0 has failed its checks"):
         require_passed([str(table)])
+
+
+@pytest.mark.proves("F32")
+def test_the_last_verdict_counts_even_if_the_clock_has_gone_back(
+    table: TableVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark_passed(table)
+
+    class Back(datetime):
+        """A clock that is set back by an hour, as on the night that summer time ends."""
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) - timedelta(hours=1)
+
+    monkeypatch.setattr("pipelines.tables.ledger_table.datetime", Back)
+    mark_passed(table, success=False)
+    with pytest.raises(DataQualityError, match="rides@v0 has failed its checks"):
+        require_passed([str(table)])
+    entries = read_ledger(Layout(str(tmp_path), "rides"))
+    assert [entry["passed"] for entry in entries] == [True, False]
 
 
 def test_a_verdict_is_about_one_commit(

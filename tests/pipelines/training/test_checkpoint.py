@@ -72,6 +72,7 @@ def test_what_is_kept_is_the_state_when_it_was_said(tmp_path: Path) -> None:
     assert store.load("last")[1].epoch == 1  # pyright: ignore[reportOptionalSubscript]
 
 
+@pytest.mark.proves("F25")
 def test_a_kill_between_weights_and_pointer_leaves_the_earlier_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_kill_between_weights_and_pointer_leaves_the_earlier_checkpoint(
     assert (_value(store, "last"), _value(store, "best")) == (1.0, 1.0)
 
 
+@pytest.mark.proves("F19")
 @pytest.mark.parametrize("harm", ["flip", "cut", "delete"])
 def test_an_altered_checkpoint_is_refused(tmp_path: Path, harm: str) -> None:
     store = Checkpoints(tmp_path)

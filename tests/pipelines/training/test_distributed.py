@@ -40,6 +40,7 @@ def test_ranks_that_drift_are_stopped_and_the_variable_is_named(two_ranks: dict[
     assert "embed_0/embeddings" in two_ranks["divergence"]
 
 
+@pytest.mark.proves("F23")
 def test_two_ranks_equal_one_with_dropout_and_a_ragged_last_step(
     two_ranks: dict[str, Any], one_rank: Any
 ) -> None:
@@ -94,6 +95,7 @@ def test_the_network_learns(two_ranks: dict[str, Any]) -> None:
     assert losses[-1] < losses[0] - 0.01
 
 
+@pytest.mark.proves("F27")
 def test_a_loss_that_is_nan_stops_all_ranks_before_anything_is_kept(
     two_ranks: dict[str, Any],
 ) -> None:
@@ -147,6 +149,7 @@ def test_a_run_cut_after_an_epoch_goes_on_to_the_same_bits(table: str, tmp_path:
     assert weights(resumed) == weights(undisturbed)
 
 
+@pytest.mark.proves("F26")
 def test_a_run_cut_inside_an_epoch_goes_on_to_the_same_bits(table: str, tmp_path: Path) -> None:
     distributed.start()
     undisturbed = make_loop(table, str(tmp_path / "whole"), World(0, 1))

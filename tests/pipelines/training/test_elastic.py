@@ -88,6 +88,7 @@ def _check_model(said: dict[str, Any], undisturbed: Any) -> None:
         assert ours["val_loss"] == pytest.approx(theirs["val_loss"], abs=1e-5)
 
 
+@pytest.mark.proves("F21")
 def test_a_root_that_is_killed_is_replaced_and_every_row_counts_once(
     table: str, undisturbed: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,6 +119,7 @@ def test_two_of_three_ranks_go_on(table: str, undisturbed: Any, tmp_path: Path) 
     _check_model(said, undisturbed)
 
 
+@pytest.mark.proves("F22")
 @pytest.mark.slow
 def test_a_rank_that_is_stopped_is_named_killed_and_survived(
     table: str, undisturbed: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]

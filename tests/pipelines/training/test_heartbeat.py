@@ -5,6 +5,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -24,6 +26,7 @@ def _rank(code: str, hang_s: float, size: int = 2) -> subprocess.CompletedProces
     )
 
 
+@pytest.mark.proves("F22")
 def test_a_rank_that_hangs_ends_in_bounded_time_and_says_after_which_step() -> None:
     started = time.monotonic()
     done = _rank("    beat(); beat(); time.sleep(60)", hang_s=1)

@@ -64,6 +64,7 @@ def test_an_error_line_of_a_rank_is_its_message() -> None:
         _ranks(code, 2)
 
 
+@pytest.mark.proves("F21")
 def test_a_rank_that_is_killed_is_named_though_the_others_complain_too() -> None:
     code = (
         "import signal, time\n"
@@ -91,6 +92,7 @@ def test_a_rank_that_gets_nowhere_is_named_in_bounded_time() -> None:
     assert time.monotonic() - started < 20
 
 
+@pytest.mark.proves("F22")
 def test_a_rank_that_is_stopped_is_named_in_bounded_time() -> None:
     started = time.monotonic()
     with pytest.raises(RankLostError, match=r"rank 1 of 2 hangs: .* no sign of life"):
