@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 from pipelines.errors import GristmillError
 from pipelines.spark import log_store
 from pipelines.spark.session import spark_session
+from pipelines.tables.commits import LOG
 from pipelines.tables.delta import write_table
 
 DEFAULT = "io.delta.storage.HDFSLogStore"
@@ -63,3 +64,10 @@ def test_a_missing_class_is_named_with_what_to_do(
     monkeypatch.setattr(log_store, "CLASS", "gristmill.Nowhere")
     with pytest.raises(GristmillError, match=r"gristmill.Nowhere .*not there.*infra/bin/setup"):
         spark_session("again")
+
+
+def test_the_files_of_the_log_are_for_their_owner_only(spark: SparkSession, tmp_path: Path) -> None:
+    table = write_table(spark.range(3).toDF("id"), str(tmp_path / "t"), "f")
+    commit = f"{0:020d}.json"
+    modes = {path.name: path.stat().st_mode & 0o777 for path in Path(table.path, LOG).iterdir()}
+    assert modes[commit] == modes[f".{commit}.crc"] == 0o600
