@@ -71,6 +71,8 @@ class Proofs:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if terminalreporter.config.option.collectonly:
+            return
         rows = self.results()
         for row in rows:
             if row["result"] != HELD:
