@@ -8,6 +8,7 @@ they are kept here: a flipped bit would turn a failed check into a passed one.
 
 import hashlib
 import json
+import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ from pipelines.tables.commits import LOG, is_taken_back, last_commit
 # what differs when the same is said again
 _TIMES = ("recorded_at", "seconds")
 _COMPACT_EVERY = 200
+# of what becomes part of a predicate
+_PLAIN = re.compile(r"[\w-]+", re.ASCII)
 
 
 def append_once(
@@ -92,6 +95,26 @@ def read_records(
             columns=list(columns) or None, filesystem=files, filters=filters
         )
         return found.to_pylist()
+
+
+def delete_where_in(path: Path, column: str, values: Sequence[str]) -> None:
+    """Delete the rows whose ``column`` is one of ``values``, and every file of older versions.
+
+    The caller holds the table's lock.
+
+    Raises:
+        TableError: The table can't be written, or a value is more than letters and digits.
+    """
+    unfit = [value for value in values if not _PLAIN.fullmatch(value)]
+    if unfit:
+        raise TableError(f"{path}: expected values of {column} of letters and digits; got {unfit}")
+    with _plain_errors(path):
+        table = DeltaTable(str(path))
+        if values:
+            quoted = ", ".join(f"'{value}'" for value in values)
+            table.delete(f"{column} IN ({quoted})")
+        # readers of older versions lose them: what is deleted must be gone
+        table.vacuum(0, dry_run=False, enforce_retention_duration=False)
 
 
 def column_names(path: Path, version: int) -> tuple[str, ...]:
