@@ -1,15 +1,31 @@
-"""Spark's pages and its log of events show rows: off, or kept from others."""
+"""What shows rows is kept from others: Spark's files, its pages, its log of events."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from pyspark import SparkConf, SparkContext
+from pyspark.sql import SparkSession
 
 from pipelines.errors import GristmillError
 
 _UI, _UI_FILTERS, _ACLS = "spark.ui.enabled", "spark.ui.filters", "spark.acls.enable"
 _EVENTS, _EVENTS_DIR = "spark.eventLog.enabled", "spark.eventLog.dir"
+
+_UMASK, _OTHERS = "fs.permissions.umask-mode", "077"
+# Hadoop gives its files a mode of its own, whatever the process's umask
+FILE_SETTINGS = {f"spark.hadoop.{_UMASK}": _OTHERS}
+
+
+def keep_files_private(spark: SparkSession) -> None:
+    """Let only their owner read what this session writes to local disks from now on."""
+    # pyspark has no public way to Hadoop's file systems
+    context: Any = spark.sparkContext
+    java, settings = context._jvm, context._jsc.hadoopConfiguration()  # noqa: SLF001
+    # one is opened while Java starts, before a session brings its settings, and kept
+    local = java.org.apache.hadoop.fs.FileSystem.get(java.java.net.URI("file:///"), settings)
+    local.getConf().set(_UMASK, _OTHERS)
 
 
 def given_settings() -> dict[str, str]:

@@ -16,13 +16,19 @@ from pyspark.sql import SparkSession
 
 from pipelines.errors import GristmillError
 from pipelines.spark import log_store
-from pipelines.spark.private import given_settings, private_settings
+from pipelines.spark.private import (
+    FILE_SETTINGS,
+    given_settings,
+    keep_files_private,
+    private_settings,
+)
 
 JAVA_VERSIONS = (17, 21)
 _SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     **log_store.SETTINGS,
+    **FILE_SETTINGS,
     # one clock for all machines: timestamps are UTC, and Parquet holds them as 64-bit micros
     # (INT96, Spark's default, wraps dates far from today)
     "spark.sql.session.timeZone": "UTC",
@@ -38,8 +44,6 @@ _SETTINGS = {
     # HotSpot compiles no method over 8000 bytes of bytecode: beyond that, Spark's fused stages run
     # interpreted, many times slower than its operators one by one
     "spark.sql.codegen.hugeMethodLimit": "8000",
-    # Hadoop gives its files a mode of its own, whatever the process's umask
-    "spark.hadoop.fs.permissions.umask-mode": "077",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
 }
@@ -69,6 +73,7 @@ def spark_session(name: str) -> SparkSession:
             "name them. Run infra/bin/setup, then start through infra/bin/ or set SPARK_CONF_DIR"
         )
     log_store.require_log_store(spark)
+    keep_files_private(spark)
     return spark
 
 

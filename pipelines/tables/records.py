@@ -94,6 +94,26 @@ def read_records(
         return found.to_pylist()
 
 
+def delete_where_in(path: Path, column: str, values: Sequence[str]) -> None:
+    """Delete the rows whose ``column`` is one of ``values``, and every file of older versions.
+
+    The caller holds the table's lock; all rows that stay go through its memory.
+
+    Raises:
+        TableError: The table can't be read or written.
+    """
+    with _plain_errors(path):
+        table = DeltaTable(str(path))
+        if values:
+            files = SubTreeFileSystem(str(path), LocalFileSystem())
+            stay = [(column, "not in", list(values))]
+            rows = table.to_pyarrow_table(filesystem=files, filters=stay)
+            # not table.delete: what that rewrites has types that pyarrow 14 can't read
+            write_deltalake(table, rows, mode="overwrite")
+        # readers of older versions lose them: what is deleted must be gone
+        DeltaTable(str(path)).vacuum(0, dry_run=False, enforce_retention_duration=False)
+
+
 def column_names(path: Path, version: int) -> tuple[str, ...]:
     """Give the columns of a table at one version.
 

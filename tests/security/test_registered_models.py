@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +11,11 @@ from pyspark.sql import SparkSession
 from pipelines import evaluate, register, score
 from pipelines.errors import ParameterError
 from pipelines.evaluate import EvaluateParams
+from pipelines.layout import Layout
 from pipelines.register import RegisterParams
 from pipelines.registry import store
 from pipelines.score import ScoreParams
-from pipelines.state import file_digest
+from pipelines.state import file_digest, write_json
 from pipelines.step import StepResult
 from tests.pipelines import tiny
 
@@ -146,9 +147,9 @@ def test_a_model_that_was_changed_since_its_training_is_neither_measured_nor_reg
     model = tiny.save_model(tmp_path / "third.keras")
     training = StepResult("train", "tiny", "t1", files={"model": model},
                           details={"model_sha256": file_digest(Path(model))})  # fmt: skip
-    layout = score.Layout(registered.first.root, "tiny")
+    layout = Layout(registered.first.root, "tiny")
     record = layout.steps / "train-t1.json"
-    evaluate.write_json(record, register.asdict(training))
+    write_json(record, asdict(training))
     first = registered.first
     asked = EvaluateParams("tiny", first.root, first.features, first.state, model, resamples=5)
     Path(model).write_bytes(Path(model).read_bytes() + b" ")
@@ -165,7 +166,7 @@ def test_a_model_that_was_changed_since_its_training_is_neither_measured_nor_reg
 def test_a_training_named_by_a_query_is_refused(registered: Registered, tmp_path: Path) -> None:
     record = tmp_path / "training.json"
     training = StepResult("train", "tiny", "' OR attributes.status = 'RUNNING")
-    evaluate.write_json(record, register.asdict(training))
+    write_json(record, asdict(training))
     with pytest.raises(ParameterError, match="--training: expected the record of a train step"):
         register.run(replace(registered.first, training=str(record)))
 
