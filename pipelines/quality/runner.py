@@ -18,9 +18,9 @@ from pyspark.sql import DataFrame
 
 from pipelines.quality.checks import single_checks, suite_name
 from pipelines.quality.expectations import build_suite
-from pipelines.quality.history import resolve_bounds
+from pipelines.quality.history import Trace, resolve_bounds, trace
 from pipelines.quality.masking import MASK, is_shown, masked_error, masked_result
-from pipelines.quality.measures import Numbers, broken_name, needed_names
+from pipelines.quality.measures import ROWS, Numbers, broken_name, needed_names
 from pipelines.quality.replay import RESULT_FORMAT, Known, replay
 from pipelines.quality.report import CheckOutcome, QualityReport
 from pipelines.quality.samples import sample_broken
@@ -34,24 +34,32 @@ class Asked:
     """What a check of a table may need beside its rows.
 
     ``known`` are numbers that rode on its write; ``others`` tables of the same layer by name;
-    ``history`` the numbers of earlier versions that passed, newest last.
+    ``history`` the numbers of earlier versions that passed, newest last; ``shown`` those of all
+    earlier versions that a page shows.
     """
 
     table: str
     known: Numbers = field(default_factory=dict)
     others: Mapping[str, DataFrame] = field(default_factory=dict)
     history: Sequence[Numbers] = ()
+    shown: Sequence[Numbers] = ()
     written_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One table's report beside what Great Expectations keeps and shows of it."""
+    """One table's report beside what Great Expectations keeps and shows of it.
+
+    ``traces`` holds the number of each check over the last versions, in the order of the report;
+    ``row_counts`` their rows. Both are oldest first, this version last.
+    """
 
     report: QualityReport
     suite: ExpectationSuite
     result: ExpectationSuiteValidationResult
     numbers: Numbers
+    traces: tuple[Trace, ...] = ()
+    row_counts: tuple[float | None, ...] = (None,)
 
 
 def check_table(rows: DataFrame, spec: TableSpec, asked: Asked) -> Checked:
@@ -88,9 +96,11 @@ def check_table(rows: DataFrame, spec: TableSpec, asked: Asked) -> Checked:
     success = len(outcomes) == len(checks) > 0 and not any(
         outcome.severity != "warning" and not outcome.success for outcome in outcomes
     )
-    return Checked(
-        QualityReport(asked.table, suite.name, success, outcomes), suite, result, numbers
-    )
+    report = QualityReport(asked.table, suite.name, success, outcomes)
+    versions = [*asked.shown, numbers]
+    traces = tuple(trace(check, versions) for check in checks)
+    row_counts = tuple(version.get(ROWS) for version in versions)
+    return Checked(report, suite, result, numbers, traces, row_counts)
 
 
 def run_stock(

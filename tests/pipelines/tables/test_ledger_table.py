@@ -12,7 +12,7 @@ from pipelines.layout import Layout
 from pipelines.step import Fates, StepResult
 from pipelines.tables.delta import write_table
 from pipelines.tables.ledger_table import account_for, read_ledger, require_passed
-from pipelines.tables.measures_table import keep_numbers, last_numbers
+from pipelines.tables.measures_table import Past, keep_numbers, last_versions
 from pipelines.tables.version import TableVersion
 from tests.passed import mark_passed
 
@@ -94,10 +94,9 @@ def test_numbers_of_versions_that_passed_are_history(
     versions += [write_table(spark.range(n).toDF("id"), table.path, f"r{n}") for n in (4, 5, 6)]
     for number, version in enumerate(versions[:3]):
         keep_numbers(layout, version, {"rows": number, "mean(id)": None}, passed=number != 1)
-    assert last_numbers(layout, versions[3], 5) == [
-        {"rows": 0.0, "mean(id)": None},
-        {"rows": 2.0, "mean(id)": None},
-    ]
-    assert last_numbers(layout, versions[3], 1) == [{"rows": 2.0, "mean(id)": None}]
-    assert last_numbers(layout, versions[2], 5) == [{"rows": 0.0, "mean(id)": None}]
-    assert last_numbers(layout, versions[3], 0) == []
+    zero, one, two = (Past(n, n != 1, {"rows": float(n), "mean(id)": None}) for n in range(3))
+    assert last_versions(layout, versions[3], 5, 0) == [zero, one, two]
+    assert last_versions(layout, versions[3], 1, 0) == [two]
+    assert last_versions(layout, versions[2], 1, 0) == [zero, one]
+    assert last_versions(layout, versions[2], 0, 1) == [one]
+    assert last_versions(layout, versions[3], 0, 0) == []
