@@ -13,6 +13,7 @@ from pipelines.reporting.sparkline import Bar, draw_bars, say_number
 
 _NUM_BARS = 100
 _NUM_UNFOLDED = 30
+_SMALL = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ def _environment() -> Environment:
         "number": say_number,
         "share": _say_share,
         "moment": _say_moment,
+        "count": _count,
         "anchor": lambda words: quote(words.replace("/", "-"), safe=""),
     }
     return environment
@@ -117,7 +119,7 @@ def _line(place: int, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     change = ""
     if earlier and entry["rows"] is not None:
         growth = entry["rows"] / earlier[-1]["rows"] - 1
-        change = "as before" if growth == 0 else f"{growth:+.1%}"
+        change = "as before" if abs(growth) < _SMALL else f"{growth:+.1%}"
     return {**entry, "link": _link(entry), "change": change}
 
 
@@ -148,7 +150,7 @@ def _say_share(share: float) -> str:
         return "under 0.01 %"
     if 99.99 < percent < 100:  # noqa: PLR2004
         return "over 99.99 %"
-    return f"{percent:.4g} %"
+    return f"{percent:.3g} %"
 
 
 def _say_moment(moment: str) -> str:
