@@ -14,6 +14,7 @@ from pipelines.tables.delta import write_table
 from pipelines.tables.ledger_table import account_for, read_ledger, require_passed
 from pipelines.tables.measures_table import Past, keep_numbers, last_versions
 from pipelines.tables.version import TableVersion
+from tests.opened import opened
 from tests.passed import mark_passed
 
 
@@ -100,3 +101,26 @@ def test_numbers_of_versions_that_passed_are_history(
     assert last_versions(layout, versions[2], 1, 0) == [zero, one]
     assert last_versions(layout, versions[2], 0, 1) == [one]
     assert last_versions(layout, versions[3], 0, 0) == []
+
+
+def test_the_last_versions_are_read_from_few_files(tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path), "rides")
+    path = tmp_path / "rides" / "raw" / "rides"
+    log = path / "_delta_log"
+    log.mkdir(parents=True)
+    for version in range(230):
+        (log / f"{version:020d}.json").write_text(
+            f'{{"commitInfo":{{"userMetadata":"r{version}"}}}}'
+        )
+        passed = version % 10 == 0
+        keep_numbers(layout, TableVersion(str(path), version), {"rows": version}, passed=passed)
+    for version, num_passed, num_opened in ((230, 0, 30), (205, 4, 6)):
+        with opened(layout.measures) as files:
+            found = last_versions(layout, TableVersion(str(path), version), num_passed, 30)
+        assert len(found) >= 30
+        assert sum(past.passed for past in found) >= num_passed
+        assert found[-1].numbers == {"rows": version - 1.0}
+        data = [name for name in files if name.endswith(".parquet") and "_delta_log" not in name]
+        assert len(data) == num_opened
+        commits = [name for name in files if name.endswith(".json")]
+        assert len(commits) <= 20
