@@ -124,7 +124,9 @@ def _numbers(
         known = {**known, **count_again(rows, possible, interval, (asked.states, asked.changed))}
         interval = None
     found = survey(rows, possible, known, asked.others, interval)
-    said = {name: masked_error(name, error, _personal(spec)) for name, error in found.errors.items()}
+    said = {
+        name: masked_error(name, error, _personal(spec)) for name, error in found.errors.items()
+    }
     for check, obstacle in obstacles.items():
         if obstacle:
             said |= dict.fromkeys(needed_names(check), obstacle)

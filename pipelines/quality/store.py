@@ -20,11 +20,12 @@ from great_expectations.data_context.types.resource_identifiers import (
 )
 from great_expectations.exceptions.exceptions import DataContextError, GreatExpectationsError
 
+from pipelines.lock import hold_lock
 from pipelines.quality.actions import run_actions
 from pipelines.quality.report import QualityReport
 from pipelines.quality.runner import Checked
 from pipelines.quality.site import keep_lines
-from pipelines.state import hold_lock, write_bytes
+from pipelines.state import write_bytes
 
 _SITE = "data_docs"
 _PROJECT = """\
@@ -94,7 +95,7 @@ def store_results(checked: Sequence[Checked], folder: Path) -> tuple[QualityRepo
     Raises:
         OSError: The folder can't be written.
     """
-    with hold_lock(folder / ".lock"), _plain_errors(folder):
+    with hold_lock(folder / ".lock", f"the folder {folder}"), _plain_errors(folder):
         context = _open(folder)
         run_time = datetime.now(UTC)
         kept = {_keep(item, context, run_time): item for item in checked}

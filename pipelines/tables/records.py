@@ -25,6 +25,7 @@ from pipelines.checksum import companion, protect, verify
 from pipelines.errors import TableError
 from pipelines.lock import hold_lock
 from pipelines.tables.commits import LOG, is_taken_back, last_commit
+from pipelines.tables.pruning import may_hold
 
 # what differs when the same is said again
 _TIMES = ("recorded_at", "seconds")
@@ -155,25 +156,6 @@ def greatest(path: Path, column: str) -> Any:
     known = [value for value in least if value is not None]
     where = [(column, ">=", max(known))] if known and len(known) == len(least) else []
     return max((row[column] for row in read_records(path, where, (column,))), default=None)
-
-
-def may_hold(added: Mapping[str, Any], where: Sequence[tuple[str, str, Any]]) -> bool:
-    """Say whether a file may hold rows that keep all of ``where``, by its statistics in the log.
-
-    >>> may_hold({"min.version": 3, "max.version": 5}, [("version", "<", 3)])
-    False
-    """
-    for name, sign, value in where:
-        least, greatest = added.get(f"min.{name}"), added.get(f"max.{name}")
-        if least is None or greatest is None:
-            continue
-        if sign in ("=", ">=", ">") and greatest < value:
-            return False
-        if sign in ("=", "<=") and least > value:
-            return False
-        if sign == "<" and least >= value:
-            return False
-    return True
 
 
 def _open(path: Path, version: int | None) -> DeltaTable | None:
