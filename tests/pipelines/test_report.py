@@ -109,6 +109,18 @@ def test_rows_that_do_not_add_up_stand_out(tmp_path: Path) -> None:
     assert "5 rows unexplained" in text
 
 
+def test_the_page_leads_to_that_of_its_checks(tmp_path: Path) -> None:
+    records = write_example(tmp_path, "split")
+    (path,) = [path for path in records if "validate-raw" in path]
+    value = json.loads(Path(path).read_text())
+    quality = tmp_path / "lake" / "flights" / "reports" / "quality" / "runs" / "r" / "index.html"
+    value["files"]["quality"] = str(quality)
+    Path(path).write_text(json.dumps(value))
+    made = _make(tmp_path, records)
+    (link,) = re.findall(r'href="([^"]+)">The page of these checks', made.read_text())
+    assert (made.parent / link).resolve() == quality
+
+
 def test_the_same_records_give_the_same_page(tmp_path: Path) -> None:
     records = write_example(tmp_path)
     first = _make(tmp_path, records)
