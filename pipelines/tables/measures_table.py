@@ -35,6 +35,7 @@ _WHOLE = (
     "quantile(",
     "in_table(",
     "increasing(",
+    "no_gaps(",
 )
 
 
