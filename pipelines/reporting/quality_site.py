@@ -1,7 +1,7 @@
 """The pages of checks of one data set: one for each run, and an index that grows by one line.
 
     validations/NAME.json   what one validation found, written once
-    runs/RUN/               index.html, and run.json: the validations of the run
+    runs/RUN/               index.html, and run.json: the run's validations, when each was made
     entries/00000.json      a line for each of a hundred runs
     index.html              the newest one or two hundred; index-00000.html and so on the others
 
@@ -73,11 +73,13 @@ def add_validation(site: QualitySite, run: str, validation: str) -> Path:
     with hold_lock(site.folder / ".lock", f"the pages {site.folder}"):
         members = page.with_name("run.json")
         is_new = not members.exists()
-        known: list[str] = [] if is_new else read_json(members)["validations"]
-        if validation in known and page.exists() and (site.folder / "index.html").exists():
+        known: dict[str, str] = {} if is_new else read_json(members)["validations"]
+        made = read_json(site.record_path(validation))
+        is_shown = known.get(validation) == made["checked_at"] and page.exists()
+        if is_shown and (site.folder / "index.html").exists():
             return page
-        names = list(dict.fromkeys([*known, validation]))
-        records = [read_json(site.record_path(name)) for name in names]
+        others = [read_json(site.record_path(name)) for name in known if name != validation]
+        records = [*others, made]
         records.sort(key=lambda record: record["checked_at"])
         facts = PageFacts(
             site.title, _leads(site.docs, page.parent), _leads(site.folder, page.parent)
@@ -85,7 +87,8 @@ def add_validation(site: QualitySite, run: str, validation: str) -> Path:
         write_bytes(page, render_run(run, records, facts).encode())
         _enter(site, _entry(run, records), is_new=is_new)
         # last: a run that was killed before is added again
-        write_json(members, {"run": run, "validations": names})
+        shown = {record["validation"]: record["checked_at"] for record in records}
+        write_json(members, {"run": run, "validations": shown})
     return page
 
 

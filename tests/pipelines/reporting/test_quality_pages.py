@@ -143,7 +143,7 @@ def test_full_files_of_lines_have_a_page_and_old_runs_keep_their_place(site: Qua
     assert "runs/last/" in (site.folder / "index-00002.html").read_text()
     add_validation(site, "next", name)
     assert [item["run"] for item in read_json(site.folder / "entries" / "00003.json")] == ["next"]
-    write_json(site.page_path("r7").with_name("run.json"), {"run": "r7", "validations": []})
+    write_json(site.page_path("r7").with_name("run.json"), {"run": "r7", "validations": {}})
     add_validation(site, "r7", name)
     lines = read_json(site.folder / "entries" / "00000.json")
     assert [line["errors"] for line in lines[6:9]] == [0, 1, 0]
@@ -158,6 +158,18 @@ def test_a_run_that_was_killed_before_it_was_entered_is_entered_when_repeated(
     (site.folder / "index.html").unlink()
     assert add_validation(site, "monday", name) == page
     assert (site.folder / "index.html").read_text().count("runs/monday/index.html") >= 1
+    assert len(read_json(site.folder / "entries" / "00000.json")) == 1
+
+
+def test_a_validation_that_was_made_anew_changes_the_page(site: QualitySite) -> None:
+    name = keep_record(site, "validate-raw-1", make_table(ASIDE))
+    page = add_validation(site, "monday", name)
+    record = read_json(site.record_path(name))
+    table = make_table(ASIDE, data_docs="data_docs/new.html")
+    made = {**record, "checked_at": "2026-11-30T06:00:00+00:00", "tables": [table]}
+    write_json(site.record_path(name), made)
+    add_validation(site, "monday", name)
+    assert "data_docs/new.html" in page.read_text()
     assert len(read_json(site.folder / "entries" / "00000.json")) == 1
 
 
