@@ -20,6 +20,7 @@ from schemas.interval import Interval
 NONE = "none"
 _FORMATS = {"month": "%Y-%m", "day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H"}
 _SPARK = {"month": "yyyy-MM", "day": "yyyy-MM-dd", "hour": "yyyy-MM-dd'T'HH"}
+_MAX_EXACT = 2.0**53
 _STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 
@@ -126,7 +127,7 @@ def count_again(
     again = rows.where(_within(interval, sorted(changed)))
     found = count_intervals(again, checks, interval).collect()
     kept = {
-        f"{name}@{part}": value
+        f"{name}@{part}": _count(value)
         for part, numbers in by_interval(states).items()
         if part not in changed
         for name, value in numbers.items()
@@ -141,6 +142,12 @@ def trace_check(check: Check, versions: Sequence[Numbers]) -> Trace:
         return trace(check, versions)
     states = [part for name, part in by_interval(versions[-1]).items() if name != NONE]
     return trace(replace(check, interval=""), states)
+
+
+def _count(value: float | None) -> float | None:
+    """A count that a table kept as a float is whole again."""
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < _MAX_EXACT
+    return int(value) if is_whole and value is not None else value
 
 
 def _within(interval: Interval, names: Sequence[str]) -> Column:

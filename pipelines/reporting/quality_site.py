@@ -78,8 +78,8 @@ def add_validation(site: QualitySite, run: str, validation: str) -> Path:
         is_shown = known.get(validation) == made["checked_at"] and page.exists()
         if is_shown and (site.folder / "index.html").exists():
             return page
-        others = [read_json(site.record_path(name)) for name in known if name != validation]
-        records = [*others, made]
+        others = [site.record_path(name) for name in known if name != validation]
+        records = [*(read_json(path) for path in others if path.exists()), made]
         records.sort(key=lambda record: record["checked_at"])
         facts = PageFacts(
             site.title, _leads(site.docs, page.parent), _leads(site.folder, page.parent)
