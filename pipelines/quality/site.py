@@ -67,9 +67,6 @@ class _Named:
 class KnownIndexBuilder(DefaultSiteIndexBuilder):
     """An index of the last results, from lines that were kept of them."""
 
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**{"validation_results_limit": LISTED, **arguments})
-
     @property
     def _lines(self) -> list[dict[str, Any]] | None:
         path = Path(str(self.data_context.root_directory), _LINES)

@@ -69,6 +69,7 @@ data_docs_sites:
     site_index_builder:
       module_name: pipelines.quality.site
       class_name: KnownIndexBuilder
+      validation_results_limit: 100
       view: {module_name: pipelines.quality.pages, class_name: OfflinePageView}
     site_section_builders:
       expectations:
