@@ -3,6 +3,7 @@
 What a person should know of a check (rule, severity, reason) travels in the expectation's ``meta``.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -118,11 +119,10 @@ def _bounds(check: Check) -> dict[str, Any]:
 
 
 def _whole_bounds(check: Check) -> dict[str, Any]:
-    return {"min_value": _whole(check.minimum), "max_value": _whole(check.maximum)}
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None else int(value)
+    # inwards: a bound that is relative is seldom whole, and 6 is not at least 6.5
+    least = None if check.minimum is None else math.ceil(check.minimum)
+    greatest = None if check.maximum is None else math.floor(check.maximum)
+    return {"min_value": least, "max_value": greatest}
 
 
 def _quantile(check: Check) -> dict[str, Any]:
