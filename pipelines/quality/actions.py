@@ -5,14 +5,16 @@ They stand in the project folder, as checkpoints without validation definitions 
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from threading import Thread
-from typing import Any
 
-from great_expectations.checkpoint import Checkpoint, UpdateDataDocsAction
-from great_expectations.checkpoint.actions import ActionContext, ValidationAction
-from great_expectations.checkpoint.checkpoint import CheckpointResult
+from great_expectations.checkpoint.actions import (
+    ActionContext,
+    UpdateDataDocsAction,
+    ValidationAction,
+)
+from great_expectations.checkpoint.checkpoint import Checkpoint, CheckpointResult
 from great_expectations.core import ExpectationSuiteValidationResult
 from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context.data_context.file_data_context import FileDataContext
@@ -89,7 +91,7 @@ class _Lines(logging.Handler):
 
 
 @contextmanager
-def _said_by_actions(lines: list[str]) -> Any:
+def _said_by_actions(lines: list[str]) -> Generator[None]:
     """An action that can't reach its server says so to a log, and returns as if all were well."""
     logger, handler = logging.getLogger(_LOGGER), _Lines(lines)
     logger.addHandler(handler)

@@ -84,9 +84,13 @@ def _environment() -> Environment:
         "share": _say_share,
         "moment": _say_moment,
         "count": _count,
-        "anchor": lambda words: quote(words.replace("/", "-"), safe=""),
+        "anchor": _anchor,
     }
     return environment
+
+
+def _anchor(words: str) -> str:
+    return quote(words, safe="")
 
 
 def _worst(tables: Sequence[TableView]) -> str:

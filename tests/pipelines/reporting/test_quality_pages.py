@@ -121,11 +121,11 @@ def test_one_more_run_opens_as_few_files_however_many_there_are(
 ) -> None:
     fill(site, count)
     name = keep_record(site, "validate-raw-1", make_table(ERROR))
+    last = (count - 1) // 100
     for number in range(2):
         run = f"new{number}"
         with opened(site.folder) as files:
             add_validation(site, run, name)
-        last = (count - 1) // 100
         assert {path for path in files if path.endswith(".json")} == {
             "validations/validate-raw-1.json",
             f"entries/{last:05d}.json",
