@@ -19,8 +19,10 @@ from great_expectations.core import ExpectationSuiteValidationResult
 from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context.data_context.file_data_context import FileDataContext
 from great_expectations.data_context.types.resource_identifiers import ValidationResultIdentifier
+from great_expectations.datasource.fluent.config_str import ConfigStr
 
 ANSWER_S = 60.0
+_MAX_MESSAGE = 300
 Results = Mapping[ValidationResultIdentifier, ExpectationSuiteValidationResult]
 _LOGGER = "great_expectations.checkpoint.actions"
 
@@ -41,22 +43,25 @@ def run_actions(
         return [f"the checkpoints of {context.root_directory} can't be read: {_line(error)}"]
     said: list[str] = []
     for checkpoint in checkpoints:
-        said += _run_checkpoint(checkpoint, results, answer_s)
+        for action, wrong in _run_checkpoint(checkpoint, results, answer_s):
+            told = _without_secrets(action, context, wrong)
+            said.append(f"action {action.name} of checkpoint {checkpoint.name}: {told}")
     return said
 
 
-def _run_checkpoint(checkpoint: Checkpoint, results: Results, answer_s: float) -> list[str]:
+def _run_checkpoint(
+    checkpoint: Checkpoint, results: Results, answer_s: float
+) -> list[tuple[ValidationAction, str]]:
+    """Run the actions of one checkpoint; gives those that went wrong, and how."""
     run_id: RunIdentifier = next(iter(results)).run_id
     found = CheckpointResult(run_id=run_id, run_results=dict(results), checkpoint_config=checkpoint)
-    done, said = ActionContext(), list[str]()
+    done = ActionContext()
     # pages first, since other actions name them: as Checkpoint.run does
-    for action in sorted(
-        checkpoint.actions, key=lambda it: not isinstance(it, UpdateDataDocsAction)
-    ):
-        wrong = _run_action(action, found, done, answer_s)
-        if wrong:
-            said.append(f"action {action.name} of checkpoint {checkpoint.name}: {wrong}")
-    return said
+    actions = sorted(
+        checkpoint.actions, key=lambda action: not isinstance(action, UpdateDataDocsAction)
+    )
+    told = [(action, _run_action(action, found, done, answer_s)) for action in actions]
+    return [(action, wrong) for action, wrong in told if wrong]
 
 
 def _run_action(
@@ -102,4 +107,15 @@ def _said_by_actions(lines: list[str]) -> Generator[None]:
 
 
 def _line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:_MAX_MESSAGE]}"
+
+
+def _without_secrets(action: ValidationAction, context: FileDataContext, text: str) -> str:
+    """Name what came from the environment instead of quoting it: a library may quote its URL."""
+    for _, value in action:
+        if isinstance(value, ConfigStr):
+            try:
+                text = text.replace(value.get_config_value(context.config_provider), str(value))
+            except Exception:  # noqa: BLE001  a variable that is not set, or a text that can't be read
+                text = f"no value of {value}; {text}"
+    return text

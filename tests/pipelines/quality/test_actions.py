@@ -137,7 +137,9 @@ def test_an_action_that_fails_is_a_warning_and_the_next_one_runs(
 ) -> None:
     nowhere = {**slack("nowhere"), "slack_webhook": "http://127.0.0.1:9/closed"}
     unset = {**slack("unset"), "slack_webhook": "${RIDES_NOT_SET}"}
-    add_checkpoint(tmp_path, nowhere, unset, slack())
+    wrong = {**slack("wrong"), "slack_webhook": "${RIDES_WRONG}"}
+    add_checkpoint(tmp_path, nowhere, unset, wrong, slack())
+    monkeypatch.setenv("RIDES_WRONG", f"no-scheme/{SECRET}")
     posts: list[str] = []
     channel = type("Hook", (Channel,), {"received": posts, "status": 403})
     with serve(HTTPServer(("127.0.0.1", 0), channel)) as http:
@@ -148,10 +150,11 @@ def test_an_action_that_fails_is_a_warning_and_the_next_one_runs(
     assert len(posts) == 1
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     assert [line.split(": ")[1] for line in said] == [
-        f"action {name} of checkpoint tell_us" for name in ("nowhere", "unset", "channel")
+        f"action {name} of checkpoint tell_us" for name in ("nowhere", "unset", "wrong", "channel")
     ]
-    assert "RIDES_NOT_SET" in said[1]
-    assert "403" in said[2]
+    assert "no value of ${RIDES_NOT_SET}; Missing" in said[1]
+    assert "MissingSchema: Invalid URL '${RIDES_WRONG}'" in said[2]
+    assert "403" in said[3]
 
 
 def test_an_action_whose_server_never_answers_is_given_up(
