@@ -79,7 +79,7 @@ def checked(spark: SparkSession) -> Checked:
 def add_checkpoint(folder: Path, *actions: dict[str, Any]) -> None:
     """As a user would: a file in the project's folder."""
     path = folder / "checkpoints" / "tell_us.json"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
         json.dumps(
             {"name": "tell_us", "id": None, "validation_definitions": [], "actions": actions}
@@ -122,7 +122,7 @@ def test_mail_and_slack_are_told_with_secrets_from_the_environment(
     (post,) = posts
     assert post.startswith(f"/{SECRET} ")
     assert "rides.raw.rides" in post
-    assert "Failed" in post
+    assert "tell_us - Failure" in post
     assert [
         path for path in tmp_path.rglob("*") if path.is_file() and SECRET in path.read_text()
     ] == []
