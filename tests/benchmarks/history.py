@@ -125,6 +125,7 @@ def _docs(
 def _take_stock(config: Path) -> None:
     """Name Great Expectations' own builders, as a project does by default."""
     text = re.sub(r"\n *module_name: pipelines.quality.site", "", config.read_text())
+    text = text.replace("      validation_results_limit: 100\n", "")
     text = text.replace("KnownIndexBuilder", "DefaultSiteIndexBuilder")
     text = text.replace("NamedSectionBuilder", "DefaultSiteSectionBuilder")
     config.write_text(text)
