@@ -117,8 +117,8 @@ def count_again(
     """Give the numbers of a table of which some intervals were written again, and of each interval.
 
     Args:
-        rows: The table; only rows of those intervals are read, as far as its files' statistics tell
-            them apart.
+        rows: The table; only rows of those intervals are read, as far as statistics of its files or
+            of their row groups tell them apart.
         checks: Whose plain numbers to give.
         interval: What the table's intervals are.
         former: Numbers of the intervals before, and the names of those written again.

@@ -16,7 +16,7 @@ from pipelines.layout import Layout
 from pipelines.quality.intervals import by_interval, gaps, merge
 from pipelines.quality.report import CheckOutcome
 from pipelines.quality.runner import Asked, check_table
-from pipelines.tables.delta import read_table, write_table
+from pipelines.tables.delta import read_table
 from pipelines.tables.measures_table import keep_numbers, last_versions
 from pipelines.tables.version import TableVersion
 from schemas.contract import Check, Column, TableSpec
@@ -26,7 +26,7 @@ COLUMNS = (Column("at", "timestamp", is_nullable=True), Column("fare", "double",
 CHECKS = (
     Check("not_null", ("fare",), mostly=0.5),
     Check("between", ("fare",), minimum=0),
-    Check("sum", ("fare",), minimum=1),
+    Check("sum", ("fare",), minimum=1, maximum=30),
     Check("mean", ("fare",), minimum=1),
     Check("fresh", ("at",), maximum=1e6),
     Check("row_count", minimum=4, maximum=8),
@@ -88,15 +88,17 @@ def test_a_backfill_reads_only_the_interval_that_was_written_again(
 ) -> None:
     layout = Layout(str(tmp_path), "rides")
     path = layout.table("raw", "rides")
-    first = write_table(frame(spark, MONTHS[2:5]), path, "one")
-    more = frame(spark, MONTHS[:2])
-    more.write.format("delta").mode("append").save(path)
-    table = TableVersion(path, first.version + 1)
+    # statistics by file, which tables of ours do without, let Spark pass over whole files
+    later = frame(spark, MONTHS[2:5]).write.format("delta")
+    later.option("delta.dataSkippingNumIndexedCols", "32").save(path)
+    frame(spark, MONTHS[:2]).write.format("delta").mode("append").save(path)
+    table = TableVersion(path, 1)
     before = check_table(read_table(spark, table), spec_of(*CHECKS), Asked(str(table)))
+    assert before.report.success
     keep_numbers(layout, table, before.numbers, passed=True)
     (kept,) = last_versions(layout, TableVersion(path, 2), 1, 1)
     january = "at >= '2026-01-01' AND at < '2026-02-01'"
-    again = frame(spark, [("2026-01-07", -50.0), ("2026-01-08", 30.0), ("2026-01-09", 1.0)])
+    again = frame(spark, [("2026-01-07", 50.0), ("2026-01-08", 30.0), ("2026-01-09", 1.0)])
     again.write.format("delta").mode("overwrite").option("replaceWhere", january).save(path)
     rows = read_table(spark, TableVersion(path, 2))
     expected = check_table(rows, spec_of(*CHECKS), Asked(f"{path}@v2"))
@@ -105,7 +107,8 @@ def test_a_backfill_reads_only_the_interval_that_was_written_again(
     found = check_table(rows, spec_of(*CHECKS), asked)
     assert found.report == expected.report
     assert found.numbers == expected.numbers
-    assert [str(check.rule) for check in found.report.failed("error")] == ["between", "sum", "mean"]
+    (failed,) = found.report.failed("error")
+    assert (failed.rule, failed.observed) == ("sum", "95")
 
 
 def _lose_files_of(spark: SparkSession, path: str, table: TableVersion) -> None:
