@@ -123,9 +123,8 @@ def test_mail_and_slack_are_told_with_secrets_from_the_environment(
     assert post.startswith(f"/{SECRET} ")
     assert "rides.raw.rides" in post
     assert "tell_us - Failure" in post
-    assert [
-        path for path in tmp_path.rglob("*") if path.is_file() and SECRET in path.read_text()
-    ] == []
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
     assert SECRET not in capsys.readouterr().err
 
 
