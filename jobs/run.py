@@ -120,6 +120,7 @@ def run(params: RunParams) -> dict[str, Any]:
         params.restarts,
     )
     record = _Record(layout, params)
+    journey.run = record.path.stem
     failure: GristmillError | ContractError | None = None
     try:
         for number in range(first, last + 1):

@@ -29,6 +29,7 @@ class Journey:
     spark: SparkSession
     results: dict[str, StepResult] = field(default_factory=dict)
     restarts: int = 0
+    run: str = ""
 
     @property
     def layout(self) -> Layout:
@@ -113,7 +114,7 @@ def validate(journey: Journey, step: Step) -> StepResult:
     from pipelines.validate import ValidateParams, run
 
     inputs = journey.results[step.name].tables
-    return run(journey.spark, ValidateParams(journey.spec.name, journey.root, inputs))
+    return run(journey.spark, ValidateParams(journey.spec.name, journey.root, inputs, journey.run))
 
 
 def _train(journey: Journey) -> StepResult:

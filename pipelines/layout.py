@@ -77,6 +77,16 @@ class Layout:
         return self.base / "reports"
 
     @property
+    def quality_pages(self) -> Path:
+        """Pages of checks: one for each run, and the index of all."""
+        return self.reports / "quality"
+
+    @property
+    def drift_pages(self) -> Path:
+        """Pages of drift, one folder each."""
+        return self.reports / "drift"
+
+    @property
     def registry(self) -> Path:
         """Model registry of all data sets under the root."""
         return Path(self.root).absolute() / "registry"

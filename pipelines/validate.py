@@ -5,7 +5,9 @@ if this one ends well.
 """
 
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -16,12 +18,13 @@ from pipelines.cli import param
 from pipelines.errors import DataQualityError, ParameterError
 from pipelines.layout import Layout
 from pipelines.quality.report import QualityReport, read_report
+from pipelines.reporting.quality_site import QualitySite, add_validation, check_run_name
 from pipelines.spark.concurrent import map_tables
-from pipelines.state import read_json
-from pipelines.step import StepResult, once, read_result, step_key
+from pipelines.state import read_json, write_json
+from pipelines.step import StepKey, StepResult, once, read_result, step_key
 from pipelines.tables.delta import commit_info, read_table
 from pipelines.tables.ledger_table import account_for, written_by
-from pipelines.tables.measures_table import keep_numbers, last_numbers
+from pipelines.tables.measures_table import keep_numbers, last_versions
 from pipelines.tables.version import TableVersion, parse_version
 from schemas.catalog import dataset
 from schemas.contract import Layer, TableSpec
@@ -29,6 +32,7 @@ from schemas.derive import table_spec
 
 _MAX_SHOWN = 20
 _MILLIS = 1000
+_SHOWN_VERSIONS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,11 @@ class ValidateParams:
         "tables pinned to versions, e.g. lake/flights/raw/weather@v0; the last two parts of the "
         "path name layer and source"
     )
+    run: str = param(
+        "name of the run whose page shows this validation beside others, e.g. Airflow's run_id; "
+        "empty: it has a page of its own",
+        "",
+    )
 
 
 def run(spark: SparkSession, params: ValidateParams) -> StepResult:
@@ -50,11 +59,13 @@ def run(spark: SparkSession, params: ValidateParams) -> StepResult:
         DataQualityError: A check of severity error failed, or a check could not be carried out.
             All inputs have been checked by then, and their reports are stored. A repeated run
             raises again.
-        ParameterError: There are no inputs, or not all are of one layer.
+        ParameterError: There are no inputs, not all are of one layer, or the run has no good name.
         TableError: There is no such table or version.
     """
+    check_run_name(params.run)
     layout = Layout(params.root, params.dataset)
     spec = dataset(params.dataset)
+    site = quality_site(layout, spec.title)
     tables = [parse_version(text) for text in params.inputs]
     layer = _layer(tables)
     specs = [table_spec(spec, layer, table.name) for table in tables]
@@ -63,7 +74,9 @@ def run(spark: SparkSession, params: ValidateParams) -> StepResult:
     key = step_key(f"validate-{layer}", layout, contracts, list(params.inputs), commits)
 
     def make() -> StepResult:
-        reports = _check(spark, tables, specs, layout)
+        found = _check(spark, tables, specs, layout)
+        with _gate_closed(layout, found):
+            reports = _store(found, layout, key, site)
         return StepResult(
             step=key.step,
             dataset=params.dataset,
@@ -73,7 +86,11 @@ def run(spark: SparkSession, params: ValidateParams) -> StepResult:
             details={"reports": [asdict(report) for report in reports]},
         )
 
-    result = once(key, make, lambda known: _has_pages(known, layout))
+    result = once(key, make, lambda known: _has_pages(known, layout, site))
+    name = _validation(result)
+    with _gate_closed(layout):
+        page = add_validation(site, params.run or name, name)
+    result = replace(result, files={**result.files, "quality": str(page)})
     # the mark that lets the next step read: last, when all that it rests on is stored
     account_for(result, layout)
     _close_gate(result, layout)
@@ -90,58 +107,116 @@ def _layer(tables: list[TableVersion]) -> Layer:
     return cast("Layer", found.pop())
 
 
+def quality_site(layout: Layout, title: str) -> QualitySite:
+    """Give the places of a data set's pages of checks."""
+    places = (layout.quality_pages, layout.quality, layout.drift_pages)
+    return QualitySite(layout.dataset, title, *places)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A table, what its checks found, and the step that wrote it, if it was one of ours."""
+
+    table: TableVersion
+    checked: Any
+    step: StepResult | None
+
+
 def _check(
     spark: SparkSession, tables: list[TableVersion], specs: list[TableSpec], layout: Layout
-) -> tuple[QualityReport, ...]:
+) -> list[_Found]:
     # here, since its import takes seconds that --help and a reused result need not wait for
-    from pipelines.quality.runner import Asked, Checked, check_table  # noqa: PLC0415
-    from pipelines.quality.store import store_results  # noqa: PLC0415
+    from pipelines.quality.runner import Asked, check_table  # noqa: PLC0415
 
     frames = {table.name: read_table(spark, table) for table in tables}
 
-    def check(pair: tuple[TableVersion, TableSpec]) -> Checked:
+    def check(pair: tuple[TableVersion, TableSpec]) -> _Found:
         table, spec = pair
+        num_passed = max(check.last for check in spec.checks)
+        past = last_versions(layout, table, num_passed, _SHOWN_VERSIONS)
+        step = _written(table, layout)
         asked = Asked(
             str(table),
-            _ridden(table, layout),
+            _ridden(table, step),
             frames,
-            last_numbers(layout, table, max(check.last for check in spec.checks)),
+            [version.numbers for version in past if version.passed],
+            [version.numbers for version in past][-_SHOWN_VERSIONS:],
             datetime.fromtimestamp(commit_info(table)["timestamp"] / _MILLIS, UTC),
         )
-        return check_table(frames[table.name], spec, asked)
+        return _Found(table, check_table(frames[table.name], spec, asked), step)
 
-    checked = map_tables(spark, check, list(zip(tables, specs, strict=True)))
-    for table, item in zip(tables, checked, strict=True):
-        keep_numbers(layout, table, item.numbers, passed=item.report.success)
+    found = map_tables(spark, check, list(zip(tables, specs, strict=True)))
+    for item in found:
+        passed = item.checked.report.success
+        keep_numbers(layout, item.table, item.checked.numbers, passed=passed)
+    return found
+
+
+def _store(
+    found: list[_Found], layout: Layout, key: StepKey, site: QualitySite
+) -> tuple[QualityReport, ...]:
+    from pipelines.quality.page_record import table_record  # noqa: PLC0415  the same
+    from pipelines.quality.store import store_results  # noqa: PLC0415  the same
+
+    reports = store_results([item.checked for item in found], layout.quality)
+    fates = [item.step.rows.get(item.table.name) if item.step else None for item in found]
+    record: dict[str, Any] = {
+        "validation": f"{key.step}-{key.fingerprint}",
+        "dataset": layout.dataset,
+        "checked_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "tables": [
+            table_record(item.checked, report, fate)
+            for item, report, fate in zip(found, reports, fates, strict=True)
+        ],
+    }
+    write_json(site.record_path(record["validation"]), record)
+    return reports
+
+
+@contextmanager
+def _gate_closed(layout: Layout, found: Sequence[_Found] = ()) -> Generator[None]:
+    """Say of reports that can't be stored that the tables count as unchecked."""
     try:
-        return store_results(checked, layout.quality)
+        yield
     except OSError as error:
-        said = [line for item in checked for line in _failures(item.report)]
+        said = [line for item in found for line in _failures(item.checked.report)]
         raise DataQualityError(
-            f"{layout.dataset}: the quality reports can't be stored under {layout.quality}: "
+            f"{layout.dataset}: the quality reports can't be stored under {layout.base}: "
             f"{error}. The tables count as unchecked; make the folder writable and run this step "
             "again" + "".join(f"\n  {line}" for line in said)
         ) from error
 
 
-def _ridden(table: TableVersion, layout: Layout) -> dict[str, Any]:
-    """Numbers that were measured while the version was written, from the record of its step."""
+def _written(table: TableVersion, layout: Layout) -> StepResult | None:
+    """Record of the step that wrote the version; none if no step of ours did."""
     commit = written_by(table)
     for path in layout.steps.glob(f"*-{commit}.json") if commit else ():
         record = read_result(read_json(path))
         if str(table) in record.tables:
-            found = dict(record.numbers.get(table.name, {}))
-            found["quarantined"] = sum(record.rows[table.name].quarantined.values())
-            return {name: float(v) if isinstance(v, str) else v for name, v in found.items()}
-    return {}
+            return record
+    return None
+
+
+def _ridden(table: TableVersion, step: StepResult | None) -> dict[str, Any]:
+    """Numbers that were measured while the version was written."""
+    if step is None:
+        return {}
+    found = dict(step.numbers.get(table.name, {}))
+    found["quarantined"] = sum(step.rows[table.name].quarantined.values())
+    return {name: float(v) if isinstance(v, str) else v for name, v in found.items()}
 
 
 def _reports(result: StepResult) -> list[QualityReport]:
     return [read_report(value) for value in result.details["reports"]]
 
 
-def _has_pages(result: StepResult, layout: Layout) -> bool:
-    return all((layout.quality / report.data_docs).is_file() for report in _reports(result))
+def _validation(result: StepResult) -> str:
+    return f"{result.step}-{result.fingerprint}"
+
+
+def _has_pages(result: StepResult, layout: Layout, site: QualitySite) -> bool:
+    docs = [layout.quality / report.data_docs for report in _reports(result)]
+    return all(path.is_file() for path in (*docs, site.record_path(_validation(result))))
 
 
 def _close_gate(result: StepResult, layout: Layout) -> None:
@@ -155,7 +230,8 @@ def _close_gate(result: StepResult, layout: Layout) -> None:
     lines: list[str] = []
     for report in failed:
         lines += [f"\n  {line}" for line in _failures(report)]
-        lines.append(f"\n  see {layout.quality / report.data_docs}")
+        lines.append(f"\n  Data Docs: {layout.quality / report.data_docs}")
+    lines.append(f"\n  see {result.files['quality']}")
     raise DataQualityError(
         f"{result.dataset}: {len(failed)} of {len(result.tables)} tables break their contract; "
         "mend the source or the step that wrote the table, or change the check in "

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal, TypeAlias
 
 from schemas.encode import Encode, Impute, Join, Rolling
+from schemas.interval import Every, Interval
 
 ColumnType: TypeAlias = Literal[
     "string", "int", "long", "float", "double", "boolean", "timestamp", "date"
@@ -18,7 +19,7 @@ Severity: TypeAlias = Literal["error", "warning", "quarantine"]
 Rule: TypeAlias = Literal[
     "not_null", "unique", "between", "length", "in_set", "matches", "finite", "at_most", "sql",
     "in_table", "increasing", "row_count", "distinct_count", "sum", "mean", "quantile", "fresh",
-    "columns", "types", "quarantined", "expectation",
+    "columns", "types", "quarantined", "no_gaps", "expectation",
 ]  # fmt: skip
 Layer: TypeAlias = Literal["raw", "deduplicated", "split", "imputed", "features"]
 # in the order in which they are made
@@ -81,12 +82,17 @@ class Check:
 
     - ``fresh``: the newest value is at most ``maximum`` hours older than the table's commit;
     - ``quarantined``: number of rows set aside while the table was written;
+    - ``no_gaps``: between the first and the last interval of the source's time at most ``maximum``
+      (by default none) are without rows;
     - ``columns``: these columns in this order; ``types``: each of its declared type;
     - ``expectation``: any other of Great Expectations, by the name of its class; ``arguments``.
 
     ``last`` makes bounds of a number of the table relative to the same number of the last so many
     versions that passed: ``minimum`` and ``maximum`` are then shares of their mean, or with
     ``sigmas`` it may lie so many standard deviations from it. While there are none, it passes.
+
+    ``interval="newest"`` makes a ``row_count``, ``sum`` or ``mean`` that of the newest interval of
+    the source's time; ``last`` then looks at the intervals before it in the same version.
 
     ``mostly`` is the least share of rows that must pass, in (0, 1]; only rules of rows have it.
     With severity ``quarantine`` rows that break the rule are set aside before the table is written,
@@ -104,6 +110,7 @@ class Check:
     quantile: float | None = None
     last: int = 0
     sigmas: float | None = None
+    interval: str = ""
     expectation: str = ""
     arguments: tuple[tuple[str, str | float | int | bool], ...] = ()
     mostly: float = 1.0
@@ -119,7 +126,8 @@ class Source:
     ``location`` names a public default: ``package:NAME/PATH`` is a file inside an installed Python
     package (a ``.zip`` with one member is unpacked); a run may give another place. Rows of one
     ``primary_key`` are versions of one another: the greatest ``version_by`` wins, then the later
-    file name, then the later position.
+    file name, then the later position. With an ``interval``, numbers of checks are also kept for
+    each interval of ``time``; choose it so that a table has hundreds of them at most.
     """
 
     name: str
@@ -128,6 +136,7 @@ class Source:
     primary_key: tuple[str, ...]
     version_by: tuple[str, ...] = ()
     time: str = ""
+    interval: Every | Literal[""] = ""
     format: Literal["csv"] = "csv"
     delimiter: str = ","
     is_multiline: bool = False
@@ -185,6 +194,7 @@ class TableSpec:
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
     checks: tuple[Check, ...] = ()
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)

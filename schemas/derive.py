@@ -17,6 +17,7 @@ from schemas.contract import (
     TableSpec,
 )
 from schemas.encode import Bucketed, Cyclic, Encode, FeatureColumn, Hashed, Impute, Numeric
+from schemas.interval import Interval
 
 LINEAGE = (
     Column("_source_file", "string", description="name of the file the row came in"),
@@ -39,7 +40,14 @@ def table_spec(spec: DatasetSpec, layer: Layer, source_name: str) -> TableSpec:
     if source.name == spec.main.name:
         stated += spec.checks.get(layer, ())
     checks = (*_implied_checks(spec, layer, columns, key), *stated)
-    return TableSpec(spec.name, layer, source_name, columns, key, checks)
+    names = {column.name for column in columns if column.type in ("timestamp", "date")}
+    interval = Interval(source.time, source.interval) if source.interval else None
+    if source.interval and not source.time:
+        raise ContractError(f"{spec.name}: {source.name} has an interval; expected its time too")
+    is_there = interval is not None and interval.column in names
+    return TableSpec(
+        spec.name, layer, source_name, columns, key, checks, interval if is_there else None
+    )
 
 
 def main_columns(spec: DatasetSpec) -> tuple[Column, ...]:

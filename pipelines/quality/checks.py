@@ -9,7 +9,8 @@ from schemas.contract import Check, TableSpec
 _NOT_EMPTY = Check("row_count", minimum=1, reason="a table without rows keeps every other rule")
 _NUMBERS = ("int", "long", "float", "double")
 _TIMES = ("timestamp", "date")
-_WHOLE_TABLE = ("row_count", "quarantined", "columns", "types", "sql", "expectation")
+_OF_INTERVALS = ("row_count", "sum", "mean")
+_WHOLE_TABLE = ("row_count", "quarantined", "no_gaps", "columns", "types", "sql", "expectation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ TRAITS: Mapping[str, Trait] = {
     "quantile": Trait(is_of_rows=False, types=_NUMBERS, needs="bounds"),
     "fresh": Trait(is_of_rows=False, types=_TIMES, needs="maximum"),
     "quarantined": Trait(is_per_column=False, is_of_rows=False, needs="bounds"),
+    "no_gaps": Trait(is_per_column=False, is_of_rows=False),
     "columns": Trait(is_per_column=False, is_of_rows=False),
     "types": Trait(is_of_rows=False),
     "expectation": Trait(is_per_column=False, is_of_rows=False, needs="expectation"),
@@ -94,6 +96,10 @@ def _split(check: Check, spec: TableSpec) -> Iterator[Check]:
 def _check_complete(check: Check, spec: TableSpec) -> None:
     kinds = {column.name: column.type for column in spec.columns}
     wrong = _wrong(check, kinds) if check.rule in TRAITS else [f"a rule of {sorted(TRAITS)}"]
+    if (check.interval or check.rule == "no_gaps") and spec.interval is None:
+        wrong.append("a table with a time, and an interval in the contract of its source")
+    if check.interval and (check.interval != "newest" or check.rule not in _OF_INTERVALS):
+        wrong.append(f'interval "newest" of a rule of {sorted(_OF_INTERVALS)}')
     if wrong:
         raise ContractError(f"{suite_name(spec)}: expected {' and '.join(wrong)}; got {check}")
 

@@ -3,6 +3,7 @@
 What a person should know of a check (rule, severity, reason) travels in the expectation's ``meta``.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -118,11 +119,10 @@ def _bounds(check: Check) -> dict[str, Any]:
 
 
 def _whole_bounds(check: Check) -> dict[str, Any]:
-    return {"min_value": _whole(check.minimum), "max_value": _whole(check.maximum)}
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None else int(value)
+    # inwards: a bound that is relative is seldom whole, and 6 is not at least 6.5
+    least = None if check.minimum is None else math.ceil(check.minimum)
+    greatest = None if check.maximum is None else math.floor(check.maximum)
+    return {"min_value": least, "max_value": greatest}
 
 
 def _quantile(check: Check) -> dict[str, Any]:
@@ -175,6 +175,7 @@ _CLASSES: dict[str, Callable[..., Expectation]] = {
     "increasing": gxe.UnexpectedRowsExpectation,
     "row_count": gxe.ExpectTableRowCountToBeBetween,
     "quarantined": gxe.ExpectTableRowCountToBeBetween,
+    "no_gaps": gxe.ExpectTableRowCountToBeBetween,
     "distinct_count": gxe.ExpectColumnUniqueValueCountToBeBetween,
     "sum": gxe.ExpectColumnSumToBeBetween,
     "mean": gxe.ExpectColumnMeanToBeBetween,
@@ -196,6 +197,11 @@ _ARGUMENTS: dict[str, Callable[[Check], dict[str, Any]]] = {
     "in_table": _in_table,
     "increasing": _increasing,
     "row_count": _whole_bounds,
+    "no_gaps": lambda check: {
+        "min_value": 0,
+        "max_value": int(check.maximum or 0),
+        "description": f"{expected_text(check)}.",
+    },
     "quarantined": lambda check: _whole_bounds(check) | {"description": f"{expected_text(check)}."},
     "distinct_count": lambda check: _column(check) | _whole_bounds(check),
     "sum": lambda check: _column(check) | _bounds(check),

@@ -1,11 +1,58 @@
-"""Bounds that are relative to what the last versions of a table were."""
+"""What the numbers of a table were in its last versions: bounds from them, lines of them."""
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from pipelines.quality.measures import LEAST, OPEN, Numbers, value_name, value_of
+from pipelines.quality.measures import (
+    LEAST,
+    OPEN,
+    Numbers,
+    broken_name,
+    needed_names,
+    value_name,
+    value_of,
+)
 from schemas.contract import Check
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The number that a check rests on, over versions: oldest first, this one last.
+
+    ``values`` has None where a version lacks the number. ``minimum`` and ``maximum`` bound a number
+    of the whole table; a count of rows that break a rule has neither. ``name`` is empty for a check
+    that rests on no number.
+    """
+
+    name: str
+    values: tuple[float | None, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+def trace(check: Check, versions: Sequence[Numbers]) -> Trace:
+    """Give the values of the number that ``check`` rests on in ``versions``, oldest first.
+
+    ``check`` has absolute bounds, see ``resolve_bounds``.
+    """
+    name = next(iter(needed_names(check)), "")
+    if not name:
+        return Trace("")
+    if name == broken_name(check):
+        return Trace(name, tuple(numbers.get(name) for numbers in versions))
+    values = tuple(_value(check, numbers) for numbers in versions)
+    if check.rule == "fresh":
+        return Trace(name, values)  # its bound is in hours, the value a moment
+    least = None if check.minimum in (LEAST, OPEN.get(check.rule)) else check.minimum
+    return Trace(name, values, least, check.maximum)
+
+
+def _value(check: Check, numbers: Numbers) -> float | None:
+    try:
+        return value_of(check, numbers)
+    except KeyError:
+        return None
 
 
 def resolve_bounds(check: Check, history: Sequence[Numbers]) -> Check:

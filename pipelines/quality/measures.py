@@ -10,7 +10,7 @@ Verification", VLDB 2018.
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import reduce
 from typing import Any, TypeAlias
 
@@ -55,7 +55,8 @@ def riding(spec: TableSpec, rows: DataFrame) -> dict[str, Column]:
 def plain_numbers(checks: Iterable[Check]) -> dict[str, Column]:
     """Give the plain aggregates that ``checks`` need, by name."""
     found = {ROWS: F.count(F.lit(1))}
-    for check in checks:
+    # those of an interval are counted as of the whole, by groups: see intervals
+    for check in (replace(check, interval="") for check in checks):
         names = check.columns
         if check.rule in ("unique", "in_table") and len(names) == 1:
             found |= _nulls(names)
@@ -103,9 +104,12 @@ def value_name(check: Check) -> str:
     """Name of the one number that a rule about a column as a whole bounds."""
     word = {"mean": "total", "fresh": "newest"}.get(check.rule, check.rule)
     share = f" {check.quantile:.12g}" if check.rule == "quantile" else ""
+    if check.rule == "no_gaps":
+        return broken_name(check)
+    of = f"@{check.interval}" if check.interval else ""
     if check.rule in _OF_TABLES:
-        return _OF_TABLES[check.rule]
-    return f"{word}({check.columns[0]}){share}"
+        return f"{_OF_TABLES[check.rule]}{of}"
+    return f"{word}({check.columns[0]}){share}{of}"
 
 
 def needed_names(check: Check) -> tuple[str, ...]:
@@ -124,10 +128,23 @@ def value_of(check: Check, numbers: Mapping[str, int | float | None]) -> int | f
         KeyError: It is not among ``numbers``.
     """
     value = numbers[value_name(check)]
+    if check.interval:
+        end = f"@{check.interval}"
+        numbers = {name.removesuffix(end): n for name, n in numbers.items() if name.endswith(end)}
     if check.rule != "mean" or value is None:
         return value
     present = (numbers[ROWS] or 0) - (numbers[nulls_name(check.columns[0])] or 0)
     return value / present if present else None
+
+
+def read_number(text: str | None) -> int | float | None:
+    """Give a number that Spark has made text of; None for null."""
+    if text is None:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
 
 
 def _check_patterns(checks: Iterable[Check], rows: DataFrame, suite: str) -> None:

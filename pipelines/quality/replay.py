@@ -117,7 +117,8 @@ def _moment(check: Check, known: Known) -> datetime | None:
 
 
 def _row_count(check: Check, known: Known) -> int | float | None:
-    return value_of(check, known.numbers) if check.rule == "quarantined" else known.numbers[ROWS]
+    is_own = check.rule in ("row_count", "quarantined", "no_gaps")
+    return value_of(check, known.numbers) if is_own else known.numbers[ROWS]
 
 
 def _columns(_: Check, known: Known) -> list[dict[str, Any]]:

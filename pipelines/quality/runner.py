@@ -5,25 +5,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import great_expectations
 from great_expectations import ExpectationSuite
 from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
-from great_expectations.core.batch import Batch, LegacyBatchDefinition
-from great_expectations.core.id_dict import IDDict
 from great_expectations.execution_engine.sparkdf_execution_engine import SparkDFExecutionEngine
-from great_expectations.util import convert_to_json_serializable
-from great_expectations.validator.validation_statistics import calc_validation_statistics
-from great_expectations.validator.validator import Validator
 from pyspark.sql import DataFrame
 
 from pipelines.quality.checks import single_checks, suite_name
 from pipelines.quality.expectations import build_suite
-from pipelines.quality.history import resolve_bounds
+from pipelines.quality.history import Trace, resolve_bounds
+from pipelines.quality.intervals import count_again, resolve_interval, trace_check, with_gaps
 from pipelines.quality.masking import MASK, is_shown, masked_error, masked_result
-from pipelines.quality.measures import Numbers, broken_name, needed_names
-from pipelines.quality.replay import RESULT_FORMAT, Known, replay
+from pipelines.quality.measures import ROWS, Numbers, broken_name, needed_names
+from pipelines.quality.replay import Known, replay
 from pipelines.quality.report import CheckOutcome, QualityReport
 from pipelines.quality.samples import sample_broken
+from pipelines.quality.stock import meta_of, run_stock, suite_result
 from pipelines.quality.survey import survey
 from pipelines.quality.wording import error_text, observed_text, sample_value
 from schemas.contract import Check, TableSpec
@@ -33,25 +29,38 @@ from schemas.contract import Check, TableSpec
 class Asked:
     """What a check of a table may need beside its rows.
 
+    ``states`` are the numbers of the intervals of an earlier version, of which only those in
+    ``changed`` were written again since: the others' rows are not read for what can be merged.
+
     ``known`` are numbers that rode on its write; ``others`` tables of the same layer by name;
-    ``history`` the numbers of earlier versions that passed, newest last.
+    ``history`` the numbers of earlier versions that passed, newest last; ``shown`` those of all
+    earlier versions that a page shows.
     """
 
     table: str
     known: Numbers = field(default_factory=dict)
     others: Mapping[str, DataFrame] = field(default_factory=dict)
     history: Sequence[Numbers] = ()
+    shown: Sequence[Numbers] = ()
     written_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    states: Numbers = field(default_factory=dict)
+    changed: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One table's report beside what Great Expectations keeps and shows of it."""
+    """One table's report beside what Great Expectations keeps and shows of it.
+
+    ``traces`` holds the number of each check over the last versions, in the order of the report;
+    ``row_counts`` their rows. Both are oldest first, this version last.
+    """
 
     report: QualityReport
     suite: ExpectationSuite
     result: ExpectationSuiteValidationResult
     numbers: Numbers
+    traces: tuple[Trace, ...] = ()
+    row_counts: tuple[float | None, ...] = (None,)
 
 
 def check_table(rows: DataFrame, spec: TableSpec, asked: Asked) -> Checked:
@@ -63,10 +72,15 @@ def check_table(rows: DataFrame, spec: TableSpec, asked: Asked) -> Checked:
     Raises:
         ContractError: The table has no checks, or one that can't be said.
     """
-    checks = [resolve_bounds(check, asked.history) for check in single_checks(spec)]
+    checks = [
+        check if check.interval else resolve_bounds(check, asked.history)
+        for check in single_checks(spec)
+    ]
+    personal = _personal(spec)
+    numbers, errors = _numbers(rows, checks, asked, spec)
+    # an interval's bounds are from those before it, which are known only now
+    checks = [resolve_interval(check, numbers) for check in checks]
     suite = build_suite(suite_name(spec), checks, spec.columns, asked.written_at)
-    personal = frozenset(column.name for column in spec.columns if column.is_personal)
-    numbers, errors = _numbers(rows, checks, asked, personal)
     engine = SparkDFExecutionEngine(persist=False, spark=rows.sparkSession, caching=False)
     first = Known(rows.schema, numbers, errors)
     results = _replay_all(suite, checks, first, engine)
@@ -82,49 +96,48 @@ def check_table(rows: DataFrame, spec: TableSpec, asked: Asked) -> Checked:
         result if is_shown(check, personal) else masked_result(result)
         for check, result in zip(checks, _run_others(suite, checks, results, rows), strict=True)
     ]
-    result = _suite_result(suite, results, asked.table)
+    for item in results:
+        item.success = bool(item.success)  # a quantile's is NumPy's, which JSON can't hold
+    result = suite_result(suite, results, asked.table)
     pairs = zip(results, checks, strict=True)
     outcomes = tuple(_outcome(item, samples.get(broken_name(check))) for item, check in pairs)
     success = len(outcomes) == len(checks) > 0 and not any(
         outcome.severity != "warning" and not outcome.success for outcome in outcomes
     )
-    return Checked(
-        QualityReport(asked.table, suite.name, success, outcomes), suite, result, numbers
+    report = QualityReport(asked.table, suite.name, success, outcomes)
+    versions = [*asked.shown, numbers]
+    traces = tuple(
+        trace_check(check, versions) if is_shown(check, personal) else Trace("") for check in checks
     )
-
-
-def run_stock(
-    suite: ExpectationSuite, rows: DataFrame, table: str, result_format: str = "BASIC"
-) -> list[ExpectationValidationResult]:
-    """Evaluate a suite by Great Expectations alone: one Spark job or more for each expectation.
-
-    The same as ``ValidationDefinition.run``, which can't be given a frame without writing a data
-    source into the project file first. Results come in the order of the suite.
-    """
-    engine = SparkDFExecutionEngine(persist=False, spark=rows.sparkSession, caching=False)
-    data: Any = rows
-    batch = Batch(data=data, batch_definition=_batch(table))
-    validator = Validator(execution_engine=engine, batches=[batch])
-    validator.metrics_calculator.show_progress_bars = False
-    found = validator.graph_validate(
-        configurations=suite.expectation_configurations,
-        runtime_configuration={"result_format": {**RESULT_FORMAT, "result_format": result_format}},
-    )
-    return sorted(found, key=lambda item: _meta(item)["position"])
+    row_counts = tuple(version.get(ROWS) for version in versions)
+    return Checked(report, suite, result, numbers, traces, row_counts)
 
 
 def _numbers(
-    rows: DataFrame, checks: Sequence[Check], asked: Asked, personal: frozenset[str]
+    rows: DataFrame, checks: Sequence[Check], asked: Asked, spec: TableSpec
 ) -> tuple[Numbers, dict[str, str]]:
     """Numbers by name, and for those that could not be had what stood in the way."""
+    known, interval = asked.known, spec.interval
     obstacles = {check: _obstacle(check, rows, asked.others) for check in checks}
     possible = [check for check, obstacle in obstacles.items() if not obstacle]
-    found = survey(rows, possible, asked.known, asked.others)
-    said = {name: masked_error(name, error, personal) for name, error in found.errors.items()}
+    if interval and asked.changed is not None:
+        known = {**known, **count_again(rows, possible, interval, (asked.states, asked.changed))}
+        interval = None
+    found = survey(rows, possible, known, asked.others, interval)
+    said = {
+        name: masked_error(name, error, _personal(spec)) for name, error in found.errors.items()
+    }
     for check, obstacle in obstacles.items():
         if obstacle:
             said |= dict.fromkeys(needed_names(check), obstacle)
-    return {**asked.known, **found.numbers}, said
+    numbers = {**known, **found.numbers}
+    if spec.interval and "intervals" not in found.errors:
+        numbers = with_gaps(numbers, checks, spec.interval.every)
+    return numbers, said
+
+
+def _personal(spec: TableSpec) -> frozenset[str]:
+    return frozenset(column.name for column in spec.columns if column.is_personal)
 
 
 def _obstacle(check: Check, rows: DataFrame, others: Mapping[str, DataFrame]) -> str:
@@ -160,44 +173,11 @@ def _run_others(
     return [found.get(place, result) for place, result in enumerate(results)]
 
 
-def _batch(table: str) -> LegacyBatchDefinition:
-    return LegacyBatchDefinition(
-        datasource_name="spark",
-        data_connector_name="delta",
-        data_asset_name=table,
-        batch_identifiers=IDDict(),
-    )
-
-
-def _suite_result(
-    suite: ExpectationSuite, results: list[ExpectationValidationResult], table: str
-) -> ExpectationSuiteValidationResult:
-    numbers = calc_validation_statistics(results)
-    batch = _batch(table)
-    return ExpectationSuiteValidationResult(
-        results=results,
-        success=numbers.success,
-        suite_name=suite.name,
-        statistics={name: value for name, value in numbers._asdict().items() if name != "success"},
-        meta={
-            "great_expectations_version": great_expectations.__version__,
-            "batch_spec": {"data_asset_name": table},
-            "active_batch_definition": convert_to_json_serializable(batch),
-        },
-        batch_id=str(batch.id),
-    )
-
-
-def _meta(item: ExpectationValidationResult) -> dict[str, Any]:
-    config: Any = item.expectation_config
-    return config.meta
-
-
 def _outcome(
     item: ExpectationValidationResult, samples: Sequence[Any] | None = None
 ) -> CheckOutcome:
     config: Any = item.expectation_config
-    meta, found = _meta(item), item.result or {}
+    meta, found = meta_of(item), item.result or {}
     error = error_text(item.exception_info)
     shown = samples or found.get("partial_unexpected_list") or []
     return CheckOutcome(

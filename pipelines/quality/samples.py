@@ -37,7 +37,7 @@ def sample_broken(
         shown = _shown(check, rows.columns)
         if personal & {*shown}:
             found[broken_name(check)] = [MASK] * min(count, NUM_SAMPLES)
-        elif check.rule != "increasing":
+        elif check.rule not in ("increasing", "no_gaps"):
             frames.append(_sample(rows, check, shown, others))
     if not frames:
         return found

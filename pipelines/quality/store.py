@@ -3,7 +3,7 @@
 The folder can be opened with ``great_expectations.get_context(context_root_dir=...)``.
 """
 
-import fcntl
+import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -20,8 +20,11 @@ from great_expectations.data_context.types.resource_identifiers import (
 )
 from great_expectations.exceptions.exceptions import DataContextError, GreatExpectationsError
 
+from pipelines.lock import hold_lock
+from pipelines.quality.actions import run_actions
 from pipelines.quality.report import QualityReport
 from pipelines.quality.runner import Checked
+from pipelines.quality.site import keep_lines
 from pipelines.state import write_bytes
 
 _SITE = "data_docs"
@@ -64,14 +67,18 @@ data_docs_sites:
       class_name: TupleFilesystemStoreBackend
       base_directory: data_docs
     site_index_builder:
-      class_name: DefaultSiteIndexBuilder
+      module_name: pipelines.quality.site
+      class_name: KnownIndexBuilder
+      validation_results_limit: 100
       view: {module_name: pipelines.quality.pages, class_name: OfflinePageView}
     site_section_builders:
       expectations:
-        class_name: DefaultSiteSectionBuilder
+        module_name: pipelines.quality.site
+        class_name: NamedSectionBuilder
         view: {module_name: pipelines.quality.pages, class_name: OfflinePageView}
       validations:
-        class_name: DefaultSiteSectionBuilder
+        module_name: pipelines.quality.site
+        class_name: NamedSectionBuilder
         view: {module_name: pipelines.quality.pages, class_name: OfflinePageView}
       profiling: none
 """
@@ -80,7 +87,8 @@ data_docs_sites:
 def store_results(checked: Sequence[Checked], folder: Path) -> tuple[QualityReport, ...]:
     """Keep suites and results under ``folder`` and write their Data Docs pages and the index.
 
-    Pages of earlier results stay as they are. One process at a time writes; others wait.
+    Pages of earlier results stay as they are. One process at a time writes; others wait. Then the
+    actions of the project's checkpoints run; one that fails is a warning.
 
     Returns:
         The reports in the same order, each with the path of its page.
@@ -88,15 +96,20 @@ def store_results(checked: Sequence[Checked], folder: Path) -> tuple[QualityRepo
     Raises:
         OSError: The folder can't be written.
     """
-    with _lock(folder), _plain_errors(folder):
+    with hold_lock(folder / ".lock", f"the folder {folder}"), _plain_errors(folder):
         context = _open(folder)
-        keys = [_keep(item, context) for item in checked]
+        run_time = datetime.now(UTC)
+        kept = {_keep(item, context, run_time): item for item in checked}
+        keep_lines(folder, [_index_line(key, item) for key, item in reversed(kept.items())])
         suites: list[Any] = [ExpectationSuiteIdentifier(item.suite.name) for item in checked]
-        context.build_data_docs(resource_identifiers=[*keys, *suites])
-        return tuple(
+        context.build_data_docs(resource_identifiers=[*kept, *suites])
+        reports = [
             replace(item.report, data_docs=_page(context, key, folder))
-            for item, key in zip(checked, keys, strict=True)
-        )
+            for key, item in kept.items()
+        ]
+    for line in run_actions(context, {key: item.result for key, item in kept.items()}):
+        sys.stderr.write(f"warning: {line}\n")
+    return tuple(reports)
 
 
 def _open(folder: Path) -> FileDataContext:
@@ -106,8 +119,10 @@ def _open(folder: Path) -> FileDataContext:
     return great_expectations.get_context(context_root_dir=str(folder), mode="file")
 
 
-def _keep(item: Checked, context: FileDataContext) -> ValidationResultIdentifier:
-    run = RunIdentifier(run_name=_run_name(item.report.table), run_time=datetime.now(UTC))
+def _keep(
+    item: Checked, context: FileDataContext, run_time: datetime
+) -> ValidationResultIdentifier:
+    run = RunIdentifier(run_name=_run_name(item.report.table), run_time=run_time)
     item.result.meta |= {"run_id": run, "validation_time": run.run_time}
     # not add_or_update: it holds each check against each known one, seconds for a wide table
     with suppress(DataContextError):
@@ -134,12 +149,8 @@ def _page(context: FileDataContext, key: ValidationResultIdentifier, folder: Pat
     return str(Path(url.removeprefix("file://")).relative_to(folder))
 
 
-@contextmanager
-def _lock(folder: Path) -> Generator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _index_line(key: ValidationResultIdentifier, item: Checked) -> dict[str, Any]:
+    return {"key": key.to_tuple(), "success": bool(item.result.success), "table": item.report.table}
 
 
 @contextmanager

@@ -14,14 +14,17 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from pipelines.quality.intervals import count_intervals
 from pipelines.quality.measures import (
     Numbers,
     broken_name,
     considered_name,
     plain_numbers,
+    read_number,
     value_name,
 )
 from schemas.contract import Check
+from schemas.interval import Interval
 
 SPARK_ERRORS = (PySparkException, Py4JError)
 _Names: TypeAlias = tuple[str, ...]
@@ -53,11 +56,16 @@ class _Part:
 
 
 def survey(
-    rows: DataFrame, checks: Sequence[Check], known: Numbers, others: Mapping[str, DataFrame]
+    rows: DataFrame,
+    checks: Sequence[Check],
+    known: Numbers,
+    others: Mapping[str, DataFrame],
+    interval: Interval | None = None,
 ) -> Survey:
     """Compute what ``checks`` need and ``known`` does not hold, in one job.
 
-    ``others`` holds the tables that rows may refer to, by name.
+    ``others`` holds the tables that rows may refer to, by name. With an ``interval``, plain numbers
+    are had for each interval too.
     """
     aggregates = plain_numbers(checks)
     parts = [_Part(tuple(aggregates), lambda names: _aggregate(rows, aggregates, names), True)]
@@ -70,6 +78,8 @@ def survey(
             parts.append(
                 _Part((broken_name(check),), lambda _, c=check, m=make: m(rows, c, others))
             )
+    if interval:
+        parts.append(_Part(("intervals",), lambda _: count_intervals(rows, checks, interval)))
     found = Survey()
     wanted = [_without(part, known) for part in parts]
     _resolve([part for part in wanted if part.names], found, rows)
@@ -96,7 +106,7 @@ def _resolve(parts: Sequence[_Part], found: Survey, rows: DataFrame) -> None:
         for some in smaller:
             _resolve(some, found, rows)
         return
-    found.numbers |= {pair["name"]: _number(pair["value"]) for pair in pairs}
+    found.numbers |= {pair["name"]: read_number(pair["value"]) for pair in pairs}
 
 
 def _is_readable(rows: DataFrame) -> bool:
@@ -105,15 +115,6 @@ def _is_readable(rows: DataFrame) -> bool:
     except SPARK_ERRORS:
         return False
     return True
-
-
-def _number(text: str | None) -> int | float | None:
-    if text is None:
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
 
 
 def _aggregate(rows: DataFrame, aggregates: Mapping[str, Column], names: _Names) -> DataFrame:

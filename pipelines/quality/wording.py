@@ -15,9 +15,13 @@ def expected_text(check: Check) -> str:
     wording = _EXPECTED[check.rule]
     said = wording if isinstance(wording, str) else wording(check)
     if check.last and check.maximum is None and check.minimum == OPEN.get(check.rule, LEAST):
-        return f"any {check.rule.replace('_', ' ')}, as no version before has passed"
+        first = "there is none before it" if check.interval else "no version before has passed"
+        return f"any {check.rule.replace('_', ' ')}, as {first}"
+    if check.interval:
+        said += f" in the newest interval, {check.interval}"
     if check.last:
-        said += f", by the last {check.last} versions that passed"
+        before = "intervals before it" if check.interval else "versions that passed"
+        said += f", by the last {check.last} {before}"
     return said if check.mostly == 1 else f"{said}, in at least {check.mostly:.6g} of all values"
 
 
@@ -83,6 +87,7 @@ def _names(names: Sequence[Any]) -> str:
 _OBSERVED: dict[str, Callable[[dict[str, Any]], str]] = {
     "row_count": lambda result: f"{result['observed_value']} rows",
     "quarantined": lambda result: f"{result['observed_value']} rows set aside",
+    "no_gaps": lambda result: f"{result['observed_value']} intervals without rows",
     "columns": lambda result: f"columns {', '.join(result['observed_value'])}",
     "quantile": _quantile_text,
     "expectation": _any_text,
@@ -111,6 +116,7 @@ _EXPECTED: dict[str, str | Callable[[Check], str]] = {
     "increasing": lambda check: f"{check.columns[0]} not to fall as {check.columns[1]} grows",
     "row_count": lambda check: f"{_between_text(check)} rows",
     "quarantined": lambda check: f"{_between_text(check)} rows set aside",
+    "no_gaps": lambda check: f"at most {check.maximum or 0:.12g} intervals without rows",
     "distinct_count": lambda check: f"{_between_text(check)} distinct values",
     "sum": lambda check: f"a sum of {_between_text(check)}",
     "mean": lambda check: f"a mean of {_between_text(check)}",

@@ -1,5 +1,6 @@
 """Fill the template with one run; the page holds everything it shows and fetches nothing."""
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +64,7 @@ def render_page(run: Run, subject: Subject) -> str:
         stages=stages,
         fates=FATES,
         tables=tables,
+        quality=_quality_page(run, subject),
         models=model_rows(evaluation),
         evaluation=evaluation,
         trained=run.details("train"),
@@ -73,6 +75,14 @@ def render_page(run: Run, subject: Subject) -> str:
         fitted=fitted_tables(run),
         settings=_settings(run),
     )
+
+
+def _quality_page(run: Run, subject: Subject) -> str:
+    """What leads to the page of the run's checks; empty if there is none."""
+    for result in reversed(run.ordered):
+        if "quality" in result.files:
+            return Path(os.path.relpath(result.files["quality"], subject.page_folder)).as_posix()
+    return ""
 
 
 def _settings(run: Run) -> list[tuple[str, str, str]]:

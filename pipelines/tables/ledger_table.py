@@ -17,13 +17,14 @@ from pipelines.errors import DataQualityError
 from pipelines.layout import Layout
 from pipelines.state import fingerprint
 from pipelines.step import StepResult
-from pipelines.tables.records import append_once, read_records
+from pipelines.tables.records import BLOCK, append_once, greatest, read_records
 from pipelines.tables.version import TableVersion, parse_version
 
 _COUNTS = pa.map_(pa.string(), pa.int64())
 SCHEMA = pa.schema(
     [
         ("recorded_at", pa.timestamp("us", "UTC")),
+        ("block", pa.int64()),
         ("dataset", pa.string()),
         ("step", pa.string()),
         ("run", pa.string()),
@@ -54,20 +55,19 @@ def account_for(result: StepResult, layout: Layout) -> StepResult:
     shared = {"recorded_at": made_at, "dataset": result.dataset, "step": result.step}
     shared |= {"run": result.fingerprint, "seconds": result.seconds}
     name = f"{result.step}-{result.fingerprint}-{fingerprint(result.tables)}"
-    append_once(layout.ledger, [{**shared, **row} for row in rows], SCHEMA, name)
+    append_once(layout.ledger, [{**shared, **row} for row in rows], SCHEMA, name, ("block",))
     return result
 
 
 def _after_all(layout: Layout) -> datetime:
     """Now, or just after the last entry: the last verdict counts, even if the clock went back."""
-    known = read_records(layout.ledger, columns=("recorded_at",))
-    last = max((row["recorded_at"] for row in known), default=datetime.min.replace(tzinfo=UTC))
+    last = greatest(layout.ledger, "recorded_at") or datetime.min.replace(tzinfo=UTC)
     return max(datetime.now(UTC), last + timedelta(microseconds=1))
 
 
-def read_ledger(layout: Layout) -> list[dict[str, Any]]:
-    """Give all entries of a data set, oldest first."""
-    return sorted(read_records(layout.ledger), key=lambda row: row["recorded_at"])
+def read_ledger(layout: Layout, where: Sequence[tuple[str, str, Any]] = ()) -> list[dict[str, Any]]:
+    """Give the entries of a data set that keep all of ``where``, oldest first."""
+    return sorted(read_records(layout.ledger, where), key=lambda row: row["recorded_at"])
 
 
 def require_passed(tables: Iterable[str]) -> None:
@@ -162,6 +162,7 @@ def _verdicts(result: StepResult) -> list[dict[str, Any]]:
 
 def _where(table: TableVersion) -> dict[str, Any]:
     return {
+        "block": table.version // BLOCK,
         "table": table_name(table),
         "version": table.version,
         "commit": written_by(table),

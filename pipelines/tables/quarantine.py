@@ -66,7 +66,7 @@ def set_aside(
 
 
 def _has_set_aside_before(key: StepKey) -> bool:
-    return any(row["quarantined"] for row in read_ledger(key.layout) if row["step"] == key.step)
+    return any(row["quarantined"] for row in read_ledger(key.layout, [("step", "=", key.step)]))
 
 
 def write_quarantine(

@@ -12,24 +12,35 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
+from pyarrow.dataset import dataset
 from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
+from pyarrow.parquet import filters_to_expression
 
 from pipelines.checksum import companion, protect, verify
 from pipelines.errors import TableError
 from pipelines.lock import hold_lock
 from pipelines.tables.commits import LOG, is_taken_back, last_commit
+from pipelines.tables.pruning import may_hold
 
 # what differs when the same is said again
 _TIMES = ("recorded_at", "seconds")
+# versions of a table whose rows lie together: what compacting joins, and what a reader passes over
+BLOCK = 100
 _COMPACT_EVERY = 200
+_CHECKPOINT_EVERY = 20
 
 
 def append_once(
-    path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, name: str
+    path: Path,
+    rows: Sequence[Mapping[str, Any]],
+    schema: pa.Schema,
+    name: str,
+    partition_by: Sequence[str] = (),
 ) -> bool:
     """Append ``rows`` as one commit, unless they are what was last said under ``name``.
 
@@ -40,6 +51,8 @@ def append_once(
         name: What these rows are the account of; kept in the table's log with their digest. Rows
             that differ in more than their times are appended, and so are the same ones after
             others, or after a RESTORE that has taken them back.
+        partition_by: Columns that become folders, of a table that is made now: files are compacted
+            within one of them only, so what is full is not written again.
 
     Returns:
         Whether they were appended now.
@@ -53,7 +66,8 @@ def append_once(
     with hold_lock(Path(f"{path}.lock"), f"the table {path}"):
         try:
             said = Transaction(name, _digest(rows))
-            return _append(path, pa.Table.from_pylist(list(rows), schema=schema), said)
+            made = pa.Table.from_pylist(list(rows), schema=schema)
+            return _append(path, made, said, partition_by)
         except (DeltaError, OSError) as error:
             raise TableError(
                 f"expected to append {len(rows)} rows to the table {path}; {error}. Mend what it "
@@ -82,6 +96,9 @@ def read_records(
         table = _open(path, version)
         if table is None:
             return []
+        folders = table.metadata().partition_columns
+        if folders:
+            return _read_folders(table, path, where, columns)
         for file in table.file_uris():
             verify(Path(file))
         filters = list(where) or None
@@ -124,6 +141,43 @@ def column_names(path: Path, version: int) -> tuple[str, ...]:
         return tuple(item.name for item in DeltaTable(str(path), version=version).schema().fields)
 
 
+def _read_folders(
+    table: DeltaTable, path: Path, where: Sequence[tuple[str, str, Any]], columns: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Read a partitioned table, but for its partition columns; only files that may hold such rows.
+
+    delta-rs' own reader names partitions by a function that pyarrow 14 has under another name.
+    """
+    folders = {*table.metadata().partition_columns}
+    added = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+    files = [str(path / unquote(item["path"])) for item in added if may_hold(item, where)]
+    if not files:
+        return []
+    for file in files:
+        verify(Path(file))
+    whole = pa.schema(table.schema().to_arrow(as_large_types=False))
+    schema = pa.schema([item for item in whole if item.name not in folders])
+    rows = dataset(files, schema=schema, format="parquet", partitioning=None)
+    wanted = [name for name in columns or schema.names if name not in folders]
+    filters = filters_to_expression(list(where)) if where else None
+    return rows.to_table(columns=wanted, filter=filters).to_pylist()
+
+
+def greatest(path: Path, column: str) -> Any:
+    """Give the greatest value of a column, from the files that may hold it; None without rows.
+
+    Raises:
+        TableError: The table can't be read.
+    """
+    with _plain_errors(path):
+        table = _open(path, None)
+        added = pa.table(table.get_add_actions(flatten=True)).to_pylist() if table else []
+    least = [item.get(f"min.{column}") for item in added]
+    known = [value for value in least if value is not None]
+    where = [(column, ">=", max(known))] if known and len(known) == len(least) else []
+    return max((row[column] for row in read_records(path, where, (column,))), default=None)
+
+
 def _open(path: Path, version: int | None) -> DeltaTable | None:
     for file in _log_files(path / LOG):
         verify(file)
@@ -140,8 +194,9 @@ def _log_files(log: Path) -> list[Path]:
     return [file for file in found if file.name[:20] >= last]
 
 
-def _protect(path: Path) -> None:
-    for file in [*path.glob("*.parquet"), *_log_files(path / LOG)]:
+def _protect(path: Path, touched: Sequence[str]) -> None:
+    data = [file for folder in touched for file in path.glob(f"{folder}*.parquet")]
+    for file in [*data, *_log_files(path / LOG)]:
         if not companion(file).exists():
             protect(file)
 
@@ -154,21 +209,38 @@ def _plain_errors(path: Path) -> Generator[None]:
         raise TableError(f"the table {path} can't be read: {error}") from error
 
 
-def _append(path: Path, rows: pa.Table, said: Transaction) -> bool:
+def _append(path: Path, rows: pa.Table, said: Transaction, partition_by: Sequence[str]) -> bool:
     properties = CommitProperties(app_transactions=[said])
     table = _open(path, None)
+    folders = list(partition_by) or None
     if table is None:
-        write_deltalake(str(path), rows, commit_properties=properties)
-        _protect(path)
+        write_deltalake(str(path), rows, partition_by=folders, commit_properties=properties)
+        _protect(path, _touched(rows, folders))
         return True
     if table.transaction_version(said.app_id) == said.version and _is_there(path, said.app_id):
         return False
-    write_deltalake(table, rows, mode="append", commit_properties=properties)
-    if table.version() % _COMPACT_EVERY == _COMPACT_EVERY - 1:
+    # a table of an earlier release lacks columns that came later, and is not partitioned
+    known = {item.name for item in table.schema().fields}
+    rows = rows.select([column for column in rows.column_names if column in known])
+    folders = table.metadata().partition_columns or None
+    write_deltalake(table, rows, mode="append", partition_by=folders, commit_properties=properties)
+    touched = _touched(rows, folders)
+    number = table.version() + 1
+    if number % _COMPACT_EVERY == 0:
         table.optimize.compact()
+        touched = ["", "*=*/"]
+    if number % _CHECKPOINT_EVERY == 0:
         table.create_checkpoint()
-    _protect(path)
+    _protect(path, touched)
     return True
+
+
+def _touched(rows: pa.Table, folders: Sequence[str] | None) -> list[str]:
+    """Folders of a table that hold files of ``rows``, as patterns."""
+    if not folders:
+        return [""]
+    (name,) = folders
+    return [f"{name}={value}/" for value in sorted({*rows.column(name).to_pylist()})]
 
 
 def _is_there(path: Path, name: str) -> bool:

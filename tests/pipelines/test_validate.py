@@ -13,6 +13,7 @@ from pipelines.step import read_result
 from pipelines.tables.delta import write_table
 from pipelines.validate import ValidateParams, run
 from schemas.contract import Check, Column, DatasetSpec, HashSplit, Label, Source
+from tests.chromium import text_of
 
 RIDES = Source(
     "rides",
@@ -79,10 +80,33 @@ def test_all_inputs_are_checked_and_stored_before_an_error_stops_the_run_again_a
             "(nobody is paid to ride)"
         ) in said
         page = Path(said.rpartition("see ")[2])
-        assert page.is_file()
+        shown = text_of(page.read_text())
+        assert "Rides: 1 check failed" in shown
+        assert "between of fare raw/rides@v0 Expected at least 0" in shown
+        assert "Why it matters nobody is paid to ride Samples -2.0" in shown
+        assert "Passed: " in shown
+    entries = tmp_path / "rides" / "reports" / "quality" / "entries" / "00000.json"
+    assert [entry["errors"] for entry in json.loads(entries.read_text())] == [1]
     record = next((tmp_path / "rides" / "steps").glob("validate-raw-*.json"))
     reports = read_result(json.loads(record.read_text())).details["reports"]
     assert [report["success"] for report in reports] == [False, True]
+
+
+def test_validations_of_one_run_share_a_page_and_a_reused_one_joins_it(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    tables = [write_rides(spark, tmp_path, *fares) for fares in ((1.0,), (1.0, 2.0, 3.0))]
+    alone = run(spark, params(tmp_path, tables[0]))
+    first, second = (run(spark, replace(params(tmp_path, t), run="monday")) for t in tables)
+    assert first.is_reused
+    assert first.files["quality"] == second.files["quality"] != alone.files["quality"]
+    shown = text_of(Path(second.files["quality"]).read_text())
+    assert "raw/rides@v0 ok 1 the first" in shown
+    assert "raw/rides@v1 ok 3 2 versions, 1 to 3, now 3" in shown
+    index = (tmp_path / "rides" / "reports" / "quality" / "index.html").read_text()
+    assert index.count('index.html">20') == 3  # the last is named on top too
+    with pytest.raises(ParameterError, match="--run: expected a name"):
+        run(spark, replace(params(tmp_path, tables[0]), run="../monday"))
 
 
 def test_a_warning_is_said_and_lets_the_run_go_on(

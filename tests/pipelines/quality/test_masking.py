@@ -75,6 +75,15 @@ def test_no_value_of_a_personal_column_is_in_the_report(pages: tuple[Any, Path])
     assert len(failed) >= 10
 
 
+def test_no_value_of_a_personal_column_is_drawn_as_a_line(spark: SparkSession) -> None:
+    rows = spark.createDataFrame(ROWS, struct_type(COLUMNS)).coalesce(1)
+    spec = TableSpec("rides", "raw", "rides", COLUMNS, ("ride_id",), CHECKS)
+    found = check_table(rows, spec, Asked("rides@v0", shown=[{"quantile(income) 0.5": 71234.5}]))
+    said = repr(found.traces)
+    assert [secret for secret in (*SECRETS, "-4862") if secret in said] == []
+    assert "length(Email)" in said
+
+
 @pytest.mark.proves("S22")
 def test_no_value_of_a_personal_column_is_in_results_and_data_docs(
     pages: tuple[Any, Path],

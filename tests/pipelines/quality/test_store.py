@@ -9,8 +9,11 @@ from pyspark.sql import SparkSession
 
 from pipelines.quality.report import QualityReport
 from pipelines.quality.runner import Asked, Checked, check_table
+from pipelines.quality.site import keep_lines
 from pipelines.quality.store import store_results
+from pipelines.state import read_json
 from schemas.contract import Check
+from tests.opened import opened
 from tests.pipelines.quality.rides import GOOD, Rows, make_rows, make_spec
 
 TABLE = "lake/rides/raw/rides@v7"
@@ -24,6 +27,7 @@ CHECKS = (
     Check("unique", ("city", "seats")),
     Check("finite", ("fare",)),
     Check("not_null", ("city",)),
+    Check("quantile", ("seats",), quantile=0.5, minimum=1, maximum=1),
 )
 
 
@@ -89,6 +93,26 @@ def test_later_results_join_the_index_and_leave_earlier_pages_alone(
     links = re.findall(r'href="(validations/[^"]*)"', index(tmp_path))
     assert [f"data_docs/{link}" for link in links] == [second.data_docs, first.data_docs]
     assert (tmp_path / first.data_docs).stat().st_mtime_ns == before
+
+
+def test_one_more_result_opens_none_that_was_there(spark: SparkSession, tmp_path: Path) -> None:
+    spec = make_spec(Check("columns"))
+    for number in range(3):
+        later = check_table(make_rows(spark, GOOD), spec, Asked(f"lake/rides/raw/rides@v{number}"))
+        with opened(tmp_path) as files:
+            store_results([later], tmp_path)
+        places, ends = ("results/", "data_docs/validations/"), (".json", ".html")
+        assert [path for path in files if path.startswith(places) and path.endswith(ends)] == []
+        assert index(tmp_path).count('href="validations') == number + 1
+
+
+def test_the_index_lists_the_last_hundred(tmp_path: Path) -> None:
+    for number in range(3):
+        lines = [{"key": [number, place], "success": True, "table": "t"} for place in range(60)]
+        keep_lines(tmp_path, lines)
+    kept = [line["key"] for line in read_json(tmp_path / "data_docs_index.json")]
+    assert len(kept) == 100
+    assert (kept[0], kept[60], kept[99]) == ([2, 0], [1, 0], [1, 39])
 
 
 def test_the_page_shows_each_verdict_in_a_browser(

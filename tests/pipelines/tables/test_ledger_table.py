@@ -1,19 +1,24 @@
 """The ledger of a data set: one entry for each step and verdict, however often it is entered."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+from deltalake import write_deltalake
 from pyspark.sql import SparkSession
 
 from pipelines.errors import DataQualityError
 from pipelines.layout import Layout
 from pipelines.step import Fates, StepResult
+from pipelines.tables import measures_table, records
 from pipelines.tables.delta import write_table
 from pipelines.tables.ledger_table import account_for, read_ledger, require_passed
-from pipelines.tables.measures_table import keep_numbers, last_numbers
+from pipelines.tables.measures_table import Past, keep_numbers, last_versions
 from pipelines.tables.version import TableVersion
+from tests.opened import opened
 from tests.passed import mark_passed
 
 
@@ -94,10 +99,48 @@ def test_numbers_of_versions_that_passed_are_history(
     versions += [write_table(spark.range(n).toDF("id"), table.path, f"r{n}") for n in (4, 5, 6)]
     for number, version in enumerate(versions[:3]):
         keep_numbers(layout, version, {"rows": number, "mean(id)": None}, passed=number != 1)
-    assert last_numbers(layout, versions[3], 5) == [
-        {"rows": 0.0, "mean(id)": None},
-        {"rows": 2.0, "mean(id)": None},
-    ]
-    assert last_numbers(layout, versions[3], 1) == [{"rows": 2.0, "mean(id)": None}]
-    assert last_numbers(layout, versions[2], 5) == [{"rows": 0.0, "mean(id)": None}]
-    assert last_numbers(layout, versions[3], 0) == []
+    zero, one, two = (Past(n, n != 1, {"rows": float(n), "mean(id)": None}) for n in range(3))
+    assert last_versions(layout, versions[3], 5, 0) == [zero, one, two]
+    assert last_versions(layout, versions[3], 1, 0) == [two]
+    assert last_versions(layout, versions[2], 1, 0) == [zero, one]
+    assert last_versions(layout, versions[2], 0, 1) == [one]
+    assert last_versions(layout, versions[3], 0, 0) == []
+
+
+def test_the_last_versions_are_read_from_few_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "_COMPACT_EVERY", 50)
+    monkeypatch.setattr(measures_table, "BLOCK", 20)
+    layout = Layout(str(tmp_path), "rides")
+    path = tmp_path / "rides" / "raw" / "rides"
+    log = path / "_delta_log"
+    log.mkdir(parents=True)
+    for version in range(60):
+        commit = f'{{"commitInfo":{{"userMetadata":"r{version}"}}}}'
+        (log / f"{version:020d}.json").write_text(commit)
+        passed = version % 10 == 0
+        keep_numbers(layout, TableVersion(str(path), version), {"rows": version}, passed=passed)
+    for version, num_passed, num_opened in ((60, 0, 8), (52, 2, 4)):
+        with opened(layout.measures) as files:
+            found = last_versions(layout, TableVersion(str(path), version), num_passed, 8)
+        assert len(found) >= 8
+        assert sum(past.passed for past in found) >= num_passed
+        assert found[-1].numbers == {"rows": version - 1.0}
+        data = [name for name in files if name.endswith(".parquet") and "_delta_log" not in name]
+        assert len(data) == num_opened
+        assert len([name for name in files if name.endswith(".json")]) <= 20
+
+
+def test_a_table_of_an_earlier_release_goes_on_as_it_is(
+    table: TableVersion, tmp_path: Path
+) -> None:
+    layout = Layout(str(tmp_path), "rides")
+    keep_numbers(layout, table, {"rows": 1}, passed=True)
+    (path,) = layout.measures.rglob("*/*.parquet")
+    rows = pq.read_table(path, partitioning=None)
+    shutil.rmtree(layout.measures)
+    write_deltalake(str(layout.measures), rows)
+    keep_numbers(layout, TableVersion(table.path, 1), {"rows": 2}, passed=True)
+    found = last_versions(layout, TableVersion(table.path, 2), 1, 9)
+    assert [past.numbers["rows"] for past in found] == [1, 2]

@@ -13,6 +13,7 @@ from pipelines.errors import DataQualityError
 from pipelines.layout import Layout
 from pipelines.tables.ledger_table import read_ledger
 from schemas.contract import Check
+from tests.chromium import text_of
 from tests.pipelines.rides_lake import DEAR, SOURCE, SPEC, deduplicate
 
 NAMES = ('between(fare) {"maximum": 100}', 'sql() {"sql": "length(city) < 9"}')
@@ -60,6 +61,11 @@ def test_broken_rows_go_to_the_quarantine_and_the_others_on(
     outcomes = {check["rule"]: check for check in checked.details["reports"][0]["checks"]}
     assert all(outcome["success"] for outcome in outcomes.values())
     assert outcomes["quarantined"]["observed"] == "3 rows set aside"
+    shown = text_of(Path(checked.files["quality"]).read_text())
+    assert "Set aside: 2 These rows are in the quarantine; the others went on." in shown
+    assert "between of fare deduplicated/rides@v0 Expected at most 100" in shown
+    assert "2 rows set aside while the table was written Why it matters a typing error" in shown
+    assert "2 of 7 rows 28.6 %" in shown
 
 
 def test_rows_in_conflict_are_kept_apart(spark: SparkSession, tmp_path: Path) -> None:
