@@ -9,6 +9,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Literal, TypeAlias
 
+from schemas.drift import Drift
 from schemas.encode import Encode, Impute, Join, Rolling
 
 ColumnType: TypeAlias = Literal[
@@ -207,6 +208,7 @@ class DatasetSpec:
     imputes: tuple[Impute, ...] = ()
     encodes: tuple[Encode, ...] = ()
     checks: dict[Layer, tuple[Check, ...]] = field(default_factory=dict)
+    drift: Drift = field(default_factory=Drift)
 
     @property
     def main(self) -> Source:
@@ -222,6 +224,11 @@ class DatasetSpec:
         raise ContractError(f"{self.name}: no source {name!r}; known sources: {known}")
 
     def fingerprint(self) -> str:
-        """SHA-256 of everything the contract says, first 16 hex digits."""
-        said = json.dumps(asdict(self), sort_keys=True, default=str)
+        """SHA-256 of all that decides a table or a model, first 16 hex digits.
+
+        Limits of drift are left out: they judge tables that are there, and make none.
+        """
+        decides = asdict(self)
+        del decides["drift"]
+        said = json.dumps(decides, sort_keys=True, default=str)
         return hashlib.sha256(said.encode()).hexdigest()[:16]
