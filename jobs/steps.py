@@ -113,7 +113,8 @@ def validate(journey: Journey, step: Step) -> StepResult:
     from pipelines.validate import ValidateParams, run
 
     inputs = journey.results[step.name].tables
-    return run(journey.spark, ValidateParams(journey.spec.name, journey.root, inputs))
+    params = ValidateParams(journey.spec.name, journey.root, inputs, journey.registry)
+    return run(journey.spark, params)
 
 
 def _train(journey: Journey) -> StepResult:

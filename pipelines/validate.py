@@ -16,15 +16,16 @@ from pipelines.cli import param
 from pipelines.errors import DataQualityError, ParameterError
 from pipelines.layout import Layout
 from pipelines.quality.report import QualityReport, read_report
+from pipelines.registry import store
 from pipelines.spark.concurrent import map_tables
 from pipelines.state import read_json
 from pipelines.step import StepResult, once, read_result, step_key
 from pipelines.tables.delta import commit_info, read_table
 from pipelines.tables.ledger_table import account_for, written_by
-from pipelines.tables.measures_table import keep_numbers, last_numbers
+from pipelines.tables.measures_table import keep_numbers, last_numbers, numbers_of
 from pipelines.tables.version import TableVersion, parse_version
 from schemas.catalog import dataset
-from schemas.contract import Layer, TableSpec
+from schemas.contract import Check, Layer, TableSpec
 from schemas.derive import table_spec
 
 _MAX_SHOWN = 20
@@ -40,6 +41,11 @@ class ValidateParams:
     inputs: tuple[str, ...] = param(
         "tables pinned to versions, e.g. lake/flights/raw/weather@v0; the last two parts of the "
         "path name layer and source"
+    )
+    registry: str = param(
+        "postgresql://USER@HOST/NAME on this machine; empty for SQLite. Asked only by checks of a "
+        "distribution against what the champion was trained on",
+        "",
     )
 
 
@@ -60,10 +66,12 @@ def run(spark: SparkSession, params: ValidateParams) -> StepResult:
     specs = [table_spec(spec, layer, table.name) for table in tables]
     commits = [commit_info(table) for table in tables]
     contracts = [asdict(item) for item in specs]
-    key = step_key(f"validate-{layer}", layout, contracts, list(params.inputs), commits)
+    trained = _trained_on(params.registry, specs, layout)
+    decides = [contracts, list(params.inputs), commits, *([str(trained)] if trained else [])]
+    key = step_key(f"validate-{layer}", layout, *decides)
 
     def make() -> StepResult:
-        reports = _check(spark, tables, specs, layout)
+        reports = _check(spark, tables, specs, (layout, trained))
         return StepResult(
             step=key.step,
             dataset=params.dataset,
@@ -90,13 +98,27 @@ def _layer(tables: list[TableVersion]) -> Layer:
     return cast("Layer", found.pop())
 
 
+def _trained_on(registry: str, specs: list[TableSpec], layout: Layout) -> TableVersion | None:
+    """The features that the champion learned from, if a check asks for them and there is one."""
+    asks = any(check.reference == "champion" for spec in specs for check in spec.checks)
+    if not asks or not (registry or layout.registry.exists()):
+        return None
+    opened = store.open_registry(registry, layout.registry)
+    champion = store.find_champion(opened, layout.dataset)
+    return parse_version(champion.tags["features"]) if champion else None
+
+
 def _check(
-    spark: SparkSession, tables: list[TableVersion], specs: list[TableSpec], layout: Layout
+    spark: SparkSession,
+    tables: list[TableVersion],
+    specs: list[TableSpec],
+    where: tuple[Layout, TableVersion | None],
 ) -> tuple[QualityReport, ...]:
     # here, since its import takes seconds that --help and a reused result need not wait for
     from pipelines.quality.runner import Asked, Checked, check_table  # noqa: PLC0415
     from pipelines.quality.store import store_results  # noqa: PLC0415
 
+    layout, trained = where
     frames = {table.name: read_table(spark, table) for table in tables}
 
     def check(pair: tuple[TableVersion, TableSpec]) -> Checked:
@@ -105,7 +127,8 @@ def _check(
             str(table),
             _ridden(table, layout),
             frames,
-            last_numbers(layout, table, max(check.last for check in spec.checks)),
+            last_numbers(layout, table, max(map(_num_versions, spec.checks))),
+            numbers_of(layout, trained) if trained else {},
             datetime.fromtimestamp(commit_info(table)["timestamp"] / _MILLIS, UTC),
         )
         return check_table(frames[table.name], spec, asked)
@@ -122,6 +145,11 @@ def _check(
             f"{error}. The tables count as unchecked; make the folder writable and run this step "
             "again" + "".join(f"\n  {line}" for line in said)
         ) from error
+
+
+def _num_versions(check: Check) -> int:
+    """Versions before this one that a check looks at."""
+    return max(check.last, 1 if check.reference in ("last", "train") else 0)
 
 
 def _ridden(table: TableVersion, layout: Layout) -> dict[str, Any]:

@@ -19,7 +19,7 @@ Severity: TypeAlias = Literal["error", "warning", "quarantine"]
 Rule: TypeAlias = Literal[
     "not_null", "unique", "between", "length", "in_set", "matches", "finite", "at_most", "sql",
     "in_table", "increasing", "row_count", "distinct_count", "sum", "mean", "quantile", "fresh",
-    "columns", "types", "quarantined", "expectation",
+    "columns", "types", "quarantined", "distribution", "expectation",
 ]  # fmt: skip
 Layer: TypeAlias = Literal["raw", "deduplicated", "split", "imputed", "features"]
 # in the order in which they are made
@@ -82,6 +82,13 @@ class Check:
 
     - ``fresh``: the newest value is at most ``maximum`` hours older than the table's commit;
     - ``quarantined``: number of rows set aside while the table was written;
+    - ``distribution``: a ``measure`` of how far a column is from a reference (``psi``,
+      ``jensen_shannon``, ``ks`` or ``chi_square``) is at most ``maximum``, or its p-value (``ks``,
+      ``chi_square``) at least ``minimum``. The ``reference`` is the ``last`` version that passed,
+      the rows of the split ``train`` for all others, or the version that the ``champion`` was
+      trained on; while there is none, it passes. Or it is stated as ``fractions`` of all rows: of
+      numbers by ascending upper end, included, the last infinite; of texts by category, the rest
+      being all others; None for nulls. ``counted`` is set by the check itself;
     - ``columns``: these columns in this order; ``types``: each of its declared type;
     - ``expectation``: any other of Great Expectations, by the name of its class; ``arguments``.
 
@@ -105,6 +112,10 @@ class Check:
     quantile: float | None = None
     last: int = 0
     sigmas: float | None = None
+    measure: Literal["", "psi", "jensen_shannon", "ks", "chi_square"] = ""
+    reference: Literal["", "last", "train", "champion"] = ""
+    fractions: tuple[tuple[str | float | None, float], ...] = ()
+    counted: int = 0
     expectation: str = ""
     arguments: tuple[tuple[str, str | float | int | bool], ...] = ()
     mostly: float = 1.0

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from pipelines.errors import ContractError
+from pipelines.quality.buckets import wrong_distribution
 from schemas.contract import Check, TableSpec
 
 _NOT_EMPTY = Check("row_count", minimum=1, reason="a table without rows keeps every other rule")
@@ -49,6 +50,7 @@ TRAITS: Mapping[str, Trait] = {
     "quantile": Trait(is_of_rows=False, types=_NUMBERS, needs="bounds"),
     "fresh": Trait(is_of_rows=False, types=_TIMES, needs="maximum"),
     "quarantined": Trait(is_per_column=False, is_of_rows=False, needs="bounds"),
+    "distribution": Trait(is_of_rows=False, needs="measure"),
     "columns": Trait(is_per_column=False, is_of_rows=False),
     "types": Trait(is_of_rows=False),
     "expectation": Trait(is_per_column=False, is_of_rows=False, needs="expectation"),
@@ -94,6 +96,9 @@ def _split(check: Check, spec: TableSpec) -> Iterator[Check]:
 def _check_complete(check: Check, spec: TableSpec) -> None:
     kinds = {column.name: column.type for column in spec.columns}
     wrong = _wrong(check, kinds) if check.rule in TRAITS else [f"a rule of {sorted(TRAITS)}"]
+    personal = {column.name for column in spec.columns if column.is_personal} & {*check.columns}
+    special = wrong_distribution(check, kinds, is_personal=bool(personal))
+    wrong += [expected for expected, is_wrong in special.items() if is_wrong]
     if wrong:
         raise ContractError(f"{suite_name(spec)}: expected {' and '.join(wrong)}; got {check}")
 
@@ -140,6 +145,7 @@ _SAID = {
     "pattern": "a pattern",
     "sql": "a SQL expression in sql",
     "other": "other as table.column",
+    "measure": "a measure",
     "expectation": "the name of an expectation",
 }
 

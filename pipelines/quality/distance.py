@@ -8,19 +8,16 @@ millions of rows it is 0 for differences that matter to nobody, so bound a dista
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 # a bucket that is empty on one side would make a logarithm infinite
 LEAST_SHARE = 1e-4
 _MANY_TERMS = 101
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class TestResult(NamedTuple):
     """A statistic and how often chance alone would make it as great or greater."""
-
-    __test__ = False  # not one of pytest's
 
     statistic: float
     p_value: float
@@ -70,7 +67,7 @@ def jensen_shannon(expected: Sequence[float], observed: Sequence[float]) -> floa
 
 def kolmogorov_smirnov(
     expected: Sequence[float], observed: Sequence[float], num_expected: float | None = None
-) -> Test:
+) -> TestResult:
     """Give the two-sample Kolmogorov-Smirnov test at the edges of ordered buckets.
 
     The statistic is the greatest difference of the two cumulated shares. Between edges nothing is
@@ -89,12 +86,12 @@ def kolmogorov_smirnov(
     statistic = max(abs(p - q) for p, q in pairs)
     count, reference = math.fsum(observed), num_expected or math.fsum(expected)
     size = math.sqrt(count if math.isinf(reference) else count * reference / (count + reference))
-    return Test(statistic, kolmogorov((size + 0.12 + 0.11 / size) * statistic))
+    return TestResult(statistic, kolmogorov((size + 0.12 + 0.11 / size) * statistic))
 
 
 def chi_square(
     expected: Sequence[float], observed: Sequence[float], num_expected: float | None = None
-) -> Test:
+) -> TestResult:
     """Give Pearson's chi-square test that both sides have the same shares.
 
     Of two samples: of a table of two rows, without Yates's correction; degrees of freedom are the
@@ -116,7 +113,7 @@ def chi_square(
         # of two cells of one column: (q - p)^2 n m / (n q + m p)
         terms = [(q - p) ** 2 * count * reference / (count * q + reference * p) for p, q in pairs]
     statistic = math.fsum(terms)
-    return Test(statistic, chi_square_tail(statistic, len(pairs) - 1))
+    return TestResult(statistic, chi_square_tail(statistic, len(pairs) - 1))
 
 
 def kolmogorov(value: float) -> float:

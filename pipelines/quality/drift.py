@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from pipelines.quality.distance import (
-    Test,
+    TestResult,
     chi_square,
     jensen_shannon,
     kolmogorov_smirnov,
@@ -145,10 +145,10 @@ def _bars(
     return [*bars, *(bar for bar in rest if bar[2] or bar[3])]
 
 
-def _ks(reference: Sequence[int], now: Sequence[int]) -> Test:
+def _ks(reference: Sequence[int], now: Sequence[int]) -> TestResult:
     if not (sum(reference) and sum(now)):
         # no number on one side: nothing to order; nulls tell of it
-        return Test(0.0, 1.0)
+        return TestResult(0.0, 1.0)
     return kolmogorov_smirnov(reference, now)
 
 

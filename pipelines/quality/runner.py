@@ -16,8 +16,10 @@ from great_expectations.validator.validation_statistics import calc_validation_s
 from great_expectations.validator.validator import Validator
 from pyspark.sql import DataFrame
 
+from pipelines.quality.buckets import resolve_distribution
 from pipelines.quality.checks import single_checks, suite_name
 from pipelines.quality.expectations import build_suite
+from pipelines.quality.fit_buckets import fit_buckets
 from pipelines.quality.history import resolve_bounds
 from pipelines.quality.masking import MASK, is_shown, masked_error, masked_result
 from pipelines.quality.measures import Numbers, broken_name, needed_names
@@ -34,13 +36,15 @@ class Asked:
     """What a check of a table may need beside its rows.
 
     ``known`` are numbers that rode on its write; ``others`` tables of the same layer by name;
-    ``history`` the numbers of earlier versions that passed, newest last.
+    ``history`` the numbers of earlier versions that passed, newest last; ``champion`` those of the
+    version that the champion was trained on.
     """
 
     table: str
     known: Numbers = field(default_factory=dict)
     others: Mapping[str, DataFrame] = field(default_factory=dict)
     history: Sequence[Numbers] = ()
+    champion: Numbers = field(default_factory=dict)
     written_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -63,7 +67,11 @@ def check_table(rows: DataFrame, spec: TableSpec, asked: Asked) -> Checked:
     Raises:
         ContractError: The table has no checks, or one that can't be said.
     """
-    checks = [resolve_bounds(check, asked.history) for check in single_checks(spec)]
+    checks = [
+        resolve_distribution(resolve_bounds(check, asked.history), asked.history, asked.champion)
+        for check in single_checks(spec)
+    ]
+    checks = fit_buckets(rows, checks)
     suite = build_suite(suite_name(spec), checks, spec.columns, asked.written_at)
     personal = frozenset(column.name for column in spec.columns if column.is_personal)
     numbers, errors = _numbers(rows, checks, asked, personal)

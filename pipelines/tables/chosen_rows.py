@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from pipelines.errors import TableError
 from pipelines.spark.rows_where import rows_where
-from pipelines.tables.delta import commit_info, read_table
+from pipelines.tables.delta import commit_digest, read_table
 from pipelines.tables.version import TableVersion
 from schemas.contract import SPLIT_COLUMN
 
@@ -28,7 +28,7 @@ class ChosenRows:
     @property
     def pinned(self) -> tuple[str, str, str]:
         """All that decides which rows these are, whatever is written to the path later."""
-        return str(self.table), str(commit_info(self.table)), str(self)
+        return str(self.table), commit_digest(self.table), str(self)
 
     def read(self, spark: SparkSession, columns: tuple[str, ...]) -> DataFrame:
         """Give ``columns`` of the rows.
