@@ -71,6 +71,7 @@ def test_kolmogorov_smirnov_by_hand() -> None:
     # cumulated 0.5, 0.8, 1 against 0.2, 0.6, 1
     found = kolmogorov_smirnov([5, 3, 2], [20, 40, 40])
     assert found.statistic == pytest.approx(0.3)
+    assert kolmogorov_smirnov([20, 40, 40], [5, 3, 2]) == pytest.approx(found)
     # the known upper 5 % point of the limit
     assert kolmogorov(1.3581) == pytest.approx(0.05, abs=1e-5)
     assert kolmogorov_smirnov([4, 4], [9, 9]) == (0.0, 1.0)
