@@ -70,9 +70,7 @@ _ROUNDING = 1e-6
 
 
 def bucket_columns(check: Check) -> dict[str, Column]:
-    """Give the counts that a check needs, by name; none while its buckets are not known."""
-    if not check.fractions:
-        return {}
+    """Give the counts that a check needs, by name."""
     found: dict[str, Column] = {}
     for side in _sides(check):
         for name, holds in _buckets(check, side):
@@ -100,9 +98,12 @@ def expected_counts(check: Check, numbers: Counts) -> list[float]:
     """Give rows of the reference by bucket, or their shares where they are stated."""
     if check.reference == TRAIN:
         return [float(numbers[name] or 0) for name in bucket_names(check, TRAIN)]
-    known = [share for key, share in check.fractions if key is not None]
-    nulls = sum(share for key, share in check.fractions if key is None)
-    return [*known, nulls, max(0.0, 1.0 - sum(known) - nulls)]
+    shares = [share for key, share in check.fractions if key is not None]
+    shares.append(sum(share for key, share in check.fractions if key is None))
+    if not check.counted:
+        return [*shares, max(0.0, 1.0 - sum(shares))]
+    counts = [float(round(share * check.counted)) for share in shares]
+    return [*counts, check.counted - sum(counts)]
 
 
 def num_ordered(check: Check) -> int:

@@ -49,7 +49,7 @@ class ColumnBucketCounts(ColumnAggregateMetricProvider):
     """Rows by bucket, now and of the reference, by Great Expectations' own engine."""
 
     metric_name = _METRIC
-    value_keys = ("buckets", "reference")
+    value_keys = ("buckets", "reference", "counted")
 
     @metric_value(engine=SparkDFExecutionEngine)
     def _spark(
@@ -64,9 +64,12 @@ class ColumnBucketCounts(ColumnAggregateMetricProvider):
             metric_domain_kwargs, domain_type=MetricDomainTypes.COLUMN
         )
         fractions = tuple((key, share) for key, share in metric_value_kwargs["buckets"])
-        reference = metric_value_kwargs["reference"]
         check = Check(
-            "distribution", (accessor["column"],), reference=reference, fractions=fractions
+            "distribution",
+            (accessor["column"],),
+            reference=metric_value_kwargs["reference"],
+            fractions=fractions,
+            counted=metric_value_kwargs["counted"],
         )
         columns = bucket_columns(check)
         found: Any = rows.agg(*[c.alias(f"_{place}") for place, c in enumerate(columns.values())])
@@ -130,7 +133,7 @@ class ExpectColumnDistributionToMatch(ColumnAggregateExpectation):
         if self.measure == "jensen_shannon":
             return jensen_shannon(expected, observed), None
         # the rows of stated shares are as many as one likes
-        rows = sum(expected) if self.reference == "train" else self.counted or math.inf
+        rows = sum(expected) if self.reference else math.inf
         if self.measure == "chi_square":
             found = chi_square(expected, observed, rows)
             return (found.statistic if math.isfinite(found.statistic) else None), found.p_value

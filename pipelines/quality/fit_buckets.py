@@ -26,7 +26,6 @@ def fit_buckets(rows: DataFrame, checks: Sequence[Check]) -> list[Check]:
     if not missing:
         return list(checks)
     kinds = dict(rows.dtypes)
-    kinds = dict(rows.dtypes)
     makers = {
         _name(check): _quantiles if kinds[check.columns[0]] in _NUMBERS else _categories
         for check in missing
@@ -42,7 +41,7 @@ def fit_buckets(rows: DataFrame, checks: Sequence[Check]) -> list[Check]:
         found[row["name"]].append(row["key"])
     made: dict[Check, Check] = {}
     for check in missing:
-        keys: list[float | str] = [*found[_name(check)]]
+        keys: list[float | str] = sorted(found[_name(check)])
         if makers[_name(check)] is _quantiles:
             keys = [*sorted({float(key) for key in keys}), GREATEST]
         fractions = tuple((key, 0.0) for key in keys) or ((None, 0.0),)

@@ -106,7 +106,7 @@ def commit_digest(table: TableVersion) -> str:
     Raises:
         TableError: There is no such version.
     """
-    return file_digest(commit_path(table))
+    return file_digest(_commit_path(table))
 
 
 def count_rows(table: TableVersion) -> int:
