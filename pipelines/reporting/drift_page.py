@@ -118,7 +118,7 @@ def _most_changed(slots: Sequence[Slot]) -> list[Slot]:
     ranked = sorted(slots, key=lambda slot: -abs(slot.now - slot.reference))
     kept, rest = ranked[: _MAX_LINES - 1], ranked[_MAX_LINES - 1 :]
     reference, now = sum(s.reference for s in rest), sum(s.now for s in rest)
-    return [*kept, Slot(f"{len(rest)} lines more", reference, now)]
+    return [*kept, Slot(f"{len(rest)} others", reference, now)]
 
 
 def _advice(result: Mapping[str, Any]) -> list[str]:

@@ -22,13 +22,15 @@ _UNKNOWN_WORD = "not in the vocabulary"
 class Meaning:
     """One column: its title, and how its values read.
 
-    ``codes`` names the categories 0, 1, ...; a number x stands for ``x * width + shift``, from
-    which a logarithm is undone if ``is_log``. Values of a personal column are never told.
+    ``codes`` names the categories 0, 1, ..., ``word`` stands before those without a name; a number
+    x stands for ``x * width + shift``, from which a logarithm is undone if ``is_log``. Values of a
+    personal column are never told.
     """
 
     title: str
     unit: str = ""
     codes: tuple[str, ...] = ()
+    word: str = ""
     shift: float = 0.0
     width: float = 1.0
     is_log: bool = False
@@ -38,7 +40,9 @@ class Meaning:
         """Give the name of a category."""
         if self.is_personal:
             return MASK
-        return self.codes[int(code)] if code.isdecimal() and int(code) < len(self.codes) else code
+        if code.isdecimal() and int(code) < len(self.codes):
+            return self.codes[int(code)]
+        return f"{self.word}{code}"
 
     def number(self, value: float) -> str:
         """Give a number as it was before it was scaled."""
@@ -85,7 +89,13 @@ def _fields(
         yield f"{item.column}_sin", {"title": f"{item.column}, its sine"}
         yield f"{item.column}_cos", {"title": f"{item.column}, its cosine"}
     elif isinstance(item, Hashed):
-        yield hashed_name(item), {"title": f"{' and '.join(item.columns)}, hashed"}
+        yield (
+            hashed_name(item),
+            {
+                "title": f"{' and '.join(item.columns)}, hashed",
+                "word": "hash ",
+            },
+        )
     elif isinstance(item, Vocabulary):
         known = state.get("vocabularies", {}).get(item.column)
         codes = () if known is None else (_UNKNOWN_WORD, *known)

@@ -107,4 +107,4 @@ def _short(name: str) -> str:
     return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}…"
 
 
-_MAX_NAME = 22
+_MAX_NAME = 18

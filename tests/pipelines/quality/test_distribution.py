@@ -87,6 +87,12 @@ def outcomes(rows: DataFrame, checks: tuple[Check, ...], **asked: Any) -> list[C
     return list(check_table(rows, spec_of(*checks), Asked(TABLE, **asked)).report.checks[1:])
 
 
+@pytest.fixture(scope="module")
+def fitted(spark: SparkSession) -> Checked:
+    """The first version of a table whose distributions are held to the last."""
+    return check_table(make(spark), spec_of(*LAST), Asked(TABLE))
+
+
 def test_a_column_near_the_stated_fractions_passes_and_another_does_not(
     spark: SparkSession,
 ) -> None:
@@ -121,11 +127,13 @@ def test_what_is_measured_is_the_arithmetic_on_the_counts(spark: SparkSession) -
 
 
 @pytest.mark.parametrize("name", ["usual", "bad", "empty", "nulls"])
-def test_verdicts_are_those_of_great_expectations(spark: SparkSession, name: str) -> None:
+def test_verdicts_are_those_of_great_expectations(
+    spark: SparkSession, fitted: Checked, name: str
+) -> None:
     columns = {"bad": BAD, "nulls": NULLS}.get(name, USUAL)
     rows = make(spark, columns, 0 if name == "empty" else 120)
     spec = spec_of(*STATED, *TRAIN, *LAST)
-    history = [first(spark, *LAST).numbers]
+    history = [fitted.numbers]
     ridden = check_table(rows, spec, Asked(TABLE, known=ride(rows, spec), history=history))
     alone = check_table(rows, spec, Asked(TABLE, history=history))
     stock = run_stock(ridden.suite, rows, TABLE)
@@ -137,10 +145,9 @@ def test_verdicts_are_those_of_great_expectations(spark: SparkSession, name: str
 
 def test_rows_that_cannot_be_read_fail_the_check_and_say_why(spark: SparkSession) -> None:
     broken = make(spark).withColumn("fare", F.raise_error(F.lit("disk")).cast("double"))
-    for check in (LAST[0], TRAIN[0], STATED[0]):
-        (found,) = outcomes(broken, (check,))
-        assert not found.success
-        assert "disk" in found.error
+    (found,) = outcomes(broken, LAST[:1])
+    assert not found.success
+    assert "disk" in found.error
     (absent,) = outcomes(make(spark).drop("fare"), LAST[:1])
     assert "column fare is not in the table" in absent.error
 
@@ -150,19 +157,16 @@ def test_without_values_nothing_is_near(spark: SparkSession) -> None:
         assert [item.success for item in outcomes(rows, STATED)] == [False] * 6
 
 
-def first(spark: SparkSession, *checks: Check) -> Checked:
-    return check_table(make(spark), spec_of(*checks), Asked(TABLE))
-
-
-def test_the_first_version_passes_and_later_ones_are_held_to_it(spark: SparkSession) -> None:
-    checked = first(spark, *LAST)
-    assert [(item.success, item.observed) for item in checked.report.checks[1:]] == [
+def test_the_first_version_passes_and_later_ones_are_held_to_it(
+    spark: SparkSession, fitted: Checked
+) -> None:
+    assert [(item.success, item.observed) for item in fitted.report.checks[1:]] == [
         (True, "no reference yet")
     ] * 3
-    assert checked.report.checks[1].expected == (
+    assert fitted.report.checks[1].expected == (
         "any population stability index, as there is no reference yet"
     )
-    history: list[Numbers] = [{"rows": 5}, checked.numbers, {"rows": 7}]
+    history: list[Numbers] = [{"rows": 5}, fitted.numbers, {"rows": 7}]
     same = outcomes(make(spark), LAST, history=history)
     assert [(item.success, item.observed) for item in same] == [
         (True, "0"), (True, "0, p-value 1"), (True, "0, p-value 1"),
@@ -176,17 +180,18 @@ def test_the_first_version_passes_and_later_ones_are_held_to_it(spark: SparkSess
     assert [item.success for item in fewer] == [True] * 3
 
 
-def test_later_versions_are_counted_in_the_buckets_of_the_first(spark: SparkSession) -> None:
-    checked = first(spark, *LAST)
-    other = check_table(make(spark, BAD), spec_of(*LAST), Asked(TABLE, history=[checked.numbers]))
-    names = {name for name in checked.numbers if name.startswith("bucket(")}
+def test_later_versions_are_counted_in_the_buckets_of_the_first(
+    spark: SparkSession, fitted: Checked
+) -> None:
+    other = check_table(make(spark, BAD), spec_of(*LAST), Asked(TABLE, history=[fitted.numbers]))
+    names = {name for name in fitted.numbers if name.startswith("bucket(")}
     assert names == {name for name in other.numbers if name.startswith("bucket(")}
-    assert sum(checked.numbers[name] or 0 for name in names if name.startswith("bucket(f")) == 1200
+    assert sum(fitted.numbers[name] or 0 for name in names if name.startswith("bucket(f")) == 1200
 
 
 def test_the_champions_version_is_a_reference_of_its_own(spark: SparkSession) -> None:
     check = replace(LAST[0], reference="champion")
-    trained = first(spark, check, *LAST)
+    trained = check_table(make(spark), spec_of(check, *LAST), Asked(TABLE))
     shifted = make(spark, (*USUAL[:3], "cast(id % 40 + 21 as double) / 10 AS fare", USUAL[4]))
     later = check_table(shifted, spec_of(*LAST), Asked(TABLE))
     asked = {"history": [later.numbers], "champion": trained.numbers}
@@ -210,10 +215,12 @@ def test_other_splits_are_held_to_the_training_split(spark: SparkSession) -> Non
     assert found[1].observed.startswith("1.2e+03, p-value ")
 
 
-def test_stated_buckets_ride_and_fitted_ones_join_the_one_job(spark: SparkSession) -> None:
+def test_stated_buckets_ride_and_fitted_ones_join_the_one_job(
+    spark: SparkSession, fitted: Checked
+) -> None:
     rows = make(spark)
     stated, last = spec_of(*STATED), spec_of(*LAST)
-    known, history = ride(rows, stated), [first(spark, *LAST).numbers]
+    known, history = ride(rows, stated), [fitted.numbers]
     assert count_jobs(spark, rows, stated, Asked(TABLE, known=known)) == 0
     assert count_jobs(spark, rows, last, Asked(TABLE, history=history)) == 1
     # the very first version also has its buckets fitted
