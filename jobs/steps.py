@@ -114,7 +114,10 @@ def validate(journey: Journey, step: Step) -> StepResult:
     from pipelines.validate import ValidateParams, run
 
     inputs = journey.results[step.name].tables
-    return run(journey.spark, ValidateParams(journey.spec.name, journey.root, inputs, journey.run))
+    params = ValidateParams(
+        journey.spec.name, journey.root, inputs, journey.run, journey.registry
+    )
+    return run(journey.spark, params)
 
 
 def _train(journey: Journey) -> StepResult:

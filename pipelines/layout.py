@@ -43,6 +43,16 @@ class Layout:
         return str(self.base / "predictions")
 
     @property
+    def drift(self) -> Path:
+        """Counts of references that later tables are held to, JSON."""
+        return self.base / "drift"
+
+    @property
+    def drift_history(self) -> Path:
+        """Delta table of looks at drift."""
+        return self.base / "drift_history"
+
+    @property
     def landing(self) -> Path:
         """Source files as they came, unpacked."""
         return self.base / "landing"

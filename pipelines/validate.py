@@ -18,16 +18,17 @@ from pipelines.cli import param
 from pipelines.errors import DataQualityError, ParameterError
 from pipelines.layout import Layout
 from pipelines.quality.report import QualityReport, read_report
+from pipelines.registry import store
 from pipelines.reporting.quality_site import QualitySite, add_validation, check_run_name
 from pipelines.spark.concurrent import map_tables
 from pipelines.state import read_json, write_json
 from pipelines.step import StepKey, StepResult, once, read_result, step_key
 from pipelines.tables.delta import commit_info, read_table
 from pipelines.tables.ledger_table import account_for, written_by
-from pipelines.tables.measures_table import keep_numbers, last_versions
+from pipelines.tables.measures_table import keep_numbers, last_versions, numbers_of
 from pipelines.tables.version import TableVersion, parse_version
 from schemas.catalog import dataset
-from schemas.contract import Layer, TableSpec
+from schemas.contract import Check, Layer, TableSpec
 from schemas.derive import table_spec
 
 _MAX_SHOWN = 20
@@ -48,6 +49,11 @@ class ValidateParams:
     run: str = param(
         "name of the run whose page shows this validation beside others, e.g. Airflow's run_id; "
         "empty: it has a page of its own",
+        "",
+    )
+    registry: str = param(
+        "postgresql://USER@HOST/NAME on this machine; empty for SQLite. Asked only by checks of a "
+        "distribution against what the champion was trained on",
         "",
     )
 
@@ -71,10 +77,12 @@ def run(spark: SparkSession, params: ValidateParams) -> StepResult:
     specs = [table_spec(spec, layer, table.name) for table in tables]
     commits = [commit_info(table) for table in tables]
     contracts = [asdict(item) for item in specs]
-    key = step_key(f"validate-{layer}", layout, contracts, list(params.inputs), commits)
+    trained = _trained_on(params.registry, specs, layout)
+    decides = [contracts, list(params.inputs), commits, *([str(trained)] if trained else [])]
+    key = step_key(f"validate-{layer}", layout, *decides)
 
     def make() -> StepResult:
-        found = _check(spark, tables, specs, layout)
+        found = _check(spark, tables, specs, (layout, trained))
         with _gate_closed(layout, found):
             reports = _store(found, layout, key, site)
         return StepResult(
@@ -122,17 +130,31 @@ class _Found:
     step: StepResult | None
 
 
+def _trained_on(registry: str, specs: list[TableSpec], layout: Layout) -> TableVersion | None:
+    """The features that the champion learned from, if a check asks for them and there is one."""
+    asks = any(check.reference == "champion" for spec in specs for check in spec.checks)
+    if not asks or not (registry or layout.registry.exists()):
+        return None
+    opened = store.open_registry(registry, layout.registry)
+    champion = store.find_champion(opened, layout.dataset)
+    return parse_version(champion.tags["features"]) if champion else None
+
+
 def _check(
-    spark: SparkSession, tables: list[TableVersion], specs: list[TableSpec], layout: Layout
+    spark: SparkSession,
+    tables: list[TableVersion],
+    specs: list[TableSpec],
+    where: tuple[Layout, TableVersion | None],
 ) -> list[_Found]:
     # here, since its import takes seconds that --help and a reused result need not wait for
     from pipelines.quality.runner import Asked, check_table  # noqa: PLC0415
 
+    layout, trained = where
     frames = {table.name: read_table(spark, table) for table in tables}
 
     def check(pair: tuple[TableVersion, TableSpec]) -> _Found:
         table, spec = pair
-        num_passed = max(check.last for check in spec.checks)
+        num_passed = max(map(_num_versions, spec.checks))
         past = last_versions(layout, table, num_passed, _SHOWN_VERSIONS)
         step = _written(table, layout)
         asked = Asked(
@@ -141,6 +163,7 @@ def _check(
             frames,
             [version.numbers for version in past if version.passed],
             [version.numbers for version in past][-_SHOWN_VERSIONS:],
+            numbers_of(layout, trained) if trained else {},
             datetime.fromtimestamp(commit_info(table)["timestamp"] / _MILLIS, UTC),
         )
         return _Found(table, check_table(frames[table.name], spec, asked), step)
@@ -185,6 +208,11 @@ def _gate_closed(layout: Layout, found: Sequence[_Found] = ()) -> Generator[None
             f"{error}. The tables count as unchecked; make the folder writable and run this step "
             "again" + "".join(f"\n  {line}" for line in said)
         ) from error
+
+
+def _num_versions(check: Check) -> int:
+    """Versions before this one that a check looks at."""
+    return max(check.last, 1 if check.reference in ("last", "train") else 0)
 
 
 def _written(table: TableVersion, layout: Layout) -> StepResult | None:

@@ -9,6 +9,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Literal, TypeAlias
 
+from schemas.drift import Drift
 from schemas.encode import Encode, Impute, Join, Rolling
 from schemas.interval import Every, Interval
 
@@ -19,7 +20,7 @@ Severity: TypeAlias = Literal["error", "warning", "quarantine"]
 Rule: TypeAlias = Literal[
     "not_null", "unique", "between", "length", "in_set", "matches", "finite", "at_most", "sql",
     "in_table", "increasing", "row_count", "distinct_count", "sum", "mean", "quantile", "fresh",
-    "columns", "types", "quarantined", "no_gaps", "expectation",
+    "columns", "types", "quarantined", "no_gaps", "distribution", "expectation",
 ]  # fmt: skip
 Layer: TypeAlias = Literal["raw", "deduplicated", "split", "imputed", "features"]
 # in the order in which they are made
@@ -84,6 +85,13 @@ class Check:
     - ``quarantined``: number of rows set aside while the table was written;
     - ``no_gaps``: between the first and the last interval of the source's time at most ``maximum``
       (by default none) are without rows;
+    - ``distribution``: a ``measure`` of how far a column is from a reference (``psi``,
+      ``jensen_shannon``, ``ks`` or ``chi_square``) is at most ``maximum``, or its p-value (``ks``,
+      ``chi_square``) at least ``minimum``. The ``reference`` is the ``last`` version that passed,
+      the rows of the split ``train`` for all others, or the version that the ``champion`` was
+      trained on; while there is none, it passes. Or it is stated as ``fractions`` of all rows: of
+      numbers by ascending upper end, included, the last infinite; of texts by category, the rest
+      being all others; None for nulls. ``counted`` is set by the check itself;
     - ``columns``: these columns in this order; ``types``: each of its declared type;
     - ``expectation``: any other of Great Expectations, by the name of its class; ``arguments``.
 
@@ -111,6 +119,10 @@ class Check:
     last: int = 0
     sigmas: float | None = None
     interval: str = ""
+    measure: Literal["", "psi", "jensen_shannon", "ks", "chi_square"] = ""
+    reference: Literal["", "last", "train", "champion"] = ""
+    fractions: tuple[tuple[str | float | None, float], ...] = ()
+    counted: int = 0
     expectation: str = ""
     arguments: tuple[tuple[str, str | float | int | bool], ...] = ()
     mostly: float = 1.0
@@ -217,6 +229,7 @@ class DatasetSpec:
     imputes: tuple[Impute, ...] = ()
     encodes: tuple[Encode, ...] = ()
     checks: dict[Layer, tuple[Check, ...]] = field(default_factory=dict)
+    drift: Drift = field(default_factory=Drift)
 
     @property
     def main(self) -> Source:
@@ -232,6 +245,11 @@ class DatasetSpec:
         raise ContractError(f"{self.name}: no source {name!r}; known sources: {known}")
 
     def fingerprint(self) -> str:
-        """SHA-256 of everything the contract says, first 16 hex digits."""
-        said = json.dumps(asdict(self), sort_keys=True, default=str)
+        """SHA-256 of all that decides a table or a model, first 16 hex digits.
+
+        Limits of drift are left out: they judge tables that are there, and make none.
+        """
+        decides = asdict(self)
+        del decides["drift"]
+        said = json.dumps(decides, sort_keys=True, default=str)
         return hashlib.sha256(said.encode()).hexdigest()[:16]

@@ -14,6 +14,7 @@ from schemas.contract import (
     Source,
     TimeSplit,
 )
+from schemas.drift import ColumnLimits, Drift, Limits
 from schemas.encode import (
     Bucketed,
     Cyclic,
@@ -322,6 +323,18 @@ ENCODES = (
     Hashed(("carrier", "flight"), 2048, name="flight_number"),
 )  # fmt: skip
 
+# learned from January to September, asked about any month
+DRIFT = Drift(
+    overrides=(
+        ColumnLimits(
+            ("temp_num", "dewp_num", "pressure_num"),
+            warning=Limits(psi=0.25, nulls=0.01),
+            error=Limits(nulls=0.05),
+            reason="the weather has seasons; a year of rows has them all",
+        ),
+    ),
+)
+
 SPEC = DatasetSpec(
     name="flights",
     title="Flights out of New York, 2013",
@@ -340,4 +353,5 @@ SPEC = DatasetSpec(
     rollings=ROLLINGS,
     imputes=IMPUTES,
     encodes=ENCODES,
+    drift=DRIFT,
 )

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from schemas.contract import Column, ContractError, DatasetSpec
-from schemas.derive import indicator_names, known_columns, late_imputes, words
+from schemas.derive import feature_columns, indicator_names, known_columns, late_imputes, words
+from schemas.drift import PREDICTION, bad_drift
 from schemas.encode import Encode, Hashed, Join, Rolling, Vocabulary
 from schemas.sources import bad_sources
 
@@ -22,6 +23,8 @@ def check_contract(spec: DatasetSpec) -> DatasetSpec:
     # the other rules speak of columns that sources declare
     wrong = [*bad_sources(spec)]
     wrong = wrong or [*_bad_derived(spec), *_bad_times(spec), *_bad_features(spec)]
+    compared = [item.name for item in feature_columns(spec.encodes)]
+    wrong += bad_drift(spec.drift, (*compared, spec.label.name, PREDICTION))
     if wrong:
         raise ContractError(f"contract {spec.name}: {'; '.join(wrong)}")
     return spec

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from pipelines.errors import ContractError
+from pipelines.quality.buckets import wrong_distribution
 from schemas.contract import Check, TableSpec
 
 _NOT_EMPTY = Check("row_count", minimum=1, reason="a table without rows keeps every other rule")
@@ -51,6 +52,7 @@ TRAITS: Mapping[str, Trait] = {
     "fresh": Trait(is_of_rows=False, types=_TIMES, needs="maximum"),
     "quarantined": Trait(is_per_column=False, is_of_rows=False, needs="bounds"),
     "no_gaps": Trait(is_per_column=False, is_of_rows=False),
+    "distribution": Trait(is_of_rows=False, needs="measure"),
     "columns": Trait(is_per_column=False, is_of_rows=False),
     "types": Trait(is_of_rows=False),
     "expectation": Trait(is_per_column=False, is_of_rows=False, needs="expectation"),
@@ -100,6 +102,9 @@ def _check_complete(check: Check, spec: TableSpec) -> None:
         wrong.append("a table with a time, and an interval in the contract of its source")
     if check.interval and (check.interval != "newest" or check.rule not in _OF_INTERVALS):
         wrong.append(f'interval "newest" of a rule of {sorted(_OF_INTERVALS)}')
+    personal = {column.name for column in spec.columns if column.is_personal} & {*check.columns}
+    special = wrong_distribution(check, kinds, is_personal=bool(personal))
+    wrong += [expected for expected, is_wrong in special.items() if is_wrong]
     if wrong:
         raise ContractError(f"{suite_name(spec)}: expected {' and '.join(wrong)}; got {check}")
 
@@ -146,6 +151,7 @@ _SAID = {
     "pattern": "a pattern",
     "sql": "a SQL expression in sql",
     "other": "other as table.column",
+    "measure": "a measure",
     "expectation": "the name of an expectation",
 }
 

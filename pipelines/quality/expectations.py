@@ -15,6 +15,7 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 
 from pipelines.errors import ContractError
 from pipelines.quality.checks import TRAITS
+from pipelines.quality.distribution import ExpectColumnDistributionToMatch, buckets_of
 from pipelines.quality.measures import GREATEST, LEAST
 from pipelines.quality.wording import expected_text
 from pipelines.spark.schema import struct_type
@@ -181,6 +182,7 @@ _CLASSES: dict[str, Callable[..., Expectation]] = {
     "mean": gxe.ExpectColumnMeanToBeBetween,
     "quantile": gxe.ExpectColumnQuantileValuesToBeBetween,
     "fresh": gxe.ExpectColumnMaxToBeBetween,
+    "distribution": ExpectColumnDistributionToMatch,
     "columns": gxe.ExpectTableColumnsToMatchOrderedList,
     "types": gxe.ExpectColumnValuesToBeOfType,
 }
@@ -207,6 +209,12 @@ _ARGUMENTS: dict[str, Callable[[Check], dict[str, Any]]] = {
     "sum": lambda check: _column(check) | _bounds(check),
     "mean": lambda check: _column(check) | _bounds(check),
     "quantile": _quantile,
+    "distribution": lambda check: (
+        _column(check)
+        | _bounds(check)
+        | buckets_of(check)
+        | {"description": f"{check.columns[0]}: {expected_text(check)}."}
+    ),
     "columns": lambda check: {"column_list": list(check.columns)},
     "expectation": lambda check: (
         (_column(check) if len(check.columns) == 1 else {}) | dict(check.arguments)

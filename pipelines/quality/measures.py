@@ -18,6 +18,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.errors import ContractError
+from pipelines.quality.buckets import all_bucket_names, bucket_columns
 from pipelines.quality.checks import single_checks, suite_name
 from pipelines.spark.schema import struct_type
 from schemas.contract import Check, TableSpec
@@ -49,7 +50,8 @@ def riding(spec: TableSpec, rows: DataFrame) -> dict[str, Column]:
     good = {field.name for field in rows.schema if declared.get(field.name) == field.dataType}
     can_ride = [check for check in checks if {*check.columns} <= good]
     _check_patterns(can_ride, rows, suite_name(spec))
-    return plain_numbers(check for check in can_ride if check.rule not in _RIDES_NEVER)
+    known = [check for check in can_ride if check.rule != "distribution" or check.fractions]
+    return plain_numbers(check for check in known if check.rule not in _RIDES_NEVER)
 
 
 def plain_numbers(checks: Iterable[Check]) -> dict[str, Column]:
@@ -62,15 +64,15 @@ def plain_numbers(checks: Iterable[Check]) -> dict[str, Column]:
             found |= _nulls(names)
         if check.rule in _BREAKS:
             found[broken_name(check)] = F.count_if(breaks(check))
-        if check.rule in _ONE_COLUMN:
+        if check.rule in (*_ONE_COLUMN, "mean"):
             found |= _nulls(names)
         if check.rule == "at_most":
             are_there = [F.col(name).isNotNull() for name in names]
             found[considered_name(check)] = F.count_if(reduce(Column.__and__, are_there))
         if check.rule in _VALUES:
             found[value_name(check)] = _VALUES[check.rule](check)
-        if check.rule == "mean":
-            found |= _nulls(names)
+        if check.rule == "distribution":
+            found |= bucket_columns(check)
     return found
 
 
@@ -116,6 +118,8 @@ def needed_names(check: Check) -> tuple[str, ...]:
     """Names of the numbers that the verdict of one check rests on."""
     if check.rule in ("columns", "types", "expectation"):
         return ()
+    if check.rule == "distribution":
+        return all_bucket_names(check)
     if check.rule in (*_VALUES, *_OF_TABLES, "distinct_count"):
         return (value_name(check),)
     return (broken_name(check),)

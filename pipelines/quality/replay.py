@@ -17,6 +17,7 @@ from great_expectations.expectations.expectation import Expectation
 from great_expectations.validator.metric_configuration import MetricConfiguration
 from pyspark.sql import types as t
 
+from pipelines.quality.buckets import expected_counts, observed_counts
 from pipelines.quality.measures import (
     ROWS,
     Numbers,
@@ -130,6 +131,13 @@ def _nulls(check: Check, known: Known) -> int | float | None:
     return count if known.numbers[ROWS] else None
 
 
+def _bucket_counts(check: Check, known: Known) -> dict[str, list[float]]:
+    return {
+        "observed": observed_counts(check, known.numbers),
+        "expected": expected_counts(check, known.numbers),
+    }
+
+
 _NAMED: dict[str, Callable[[Check, Known], Any]] = {
     "table.row_count": _row_count,
     "table.columns": lambda _, known: known.schema.names,
@@ -139,5 +147,6 @@ _NAMED: dict[str, Callable[[Check, Known], Any]] = {
     # shown with result format COMPLETE only
     "unexpected_rows_query.table": lambda _, __: [],
     "column.max": _moment,
+    "column.bucket_counts": _bucket_counts,
     "column.quantile_values": lambda check, known: [value_of(check, known.numbers)],
 }

@@ -10,8 +10,10 @@ from great_expectations.core import ExpectationSuiteValidationResult, Expectatio
 from great_expectations.execution_engine.sparkdf_execution_engine import SparkDFExecutionEngine
 from pyspark.sql import DataFrame
 
+from pipelines.quality.buckets import resolve_distribution
 from pipelines.quality.checks import single_checks, suite_name
 from pipelines.quality.expectations import build_suite
+from pipelines.quality.fit_buckets import fit_buckets
 from pipelines.quality.history import Trace, resolve_bounds
 from pipelines.quality.intervals import count_again, resolve_interval, trace_check, with_gaps
 from pipelines.quality.masking import MASK, is_shown, masked_error, masked_result
@@ -34,7 +36,8 @@ class Asked:
 
     ``known`` are numbers that rode on its write; ``others`` tables of the same layer by name;
     ``history`` the numbers of earlier versions that passed, newest last; ``shown`` those of all
-    earlier versions that a page shows.
+    earlier versions that a page shows; ``champion`` those of the version that the champion was
+    trained on.
     """
 
     table: str
@@ -42,6 +45,7 @@ class Asked:
     others: Mapping[str, DataFrame] = field(default_factory=dict)
     history: Sequence[Numbers] = ()
     shown: Sequence[Numbers] = ()
+    champion: Numbers = field(default_factory=dict)
     written_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     states: Numbers = field(default_factory=dict)
     changed: frozenset[str] | None = None
@@ -76,6 +80,8 @@ def check_table(rows: DataFrame, spec: TableSpec, asked: Asked) -> Checked:
         check if check.interval else resolve_bounds(check, asked.history)
         for check in single_checks(spec)
     ]
+    checks = [resolve_distribution(check, asked.history, asked.champion) for check in checks]
+    checks = fit_buckets(rows, checks)
     personal = _personal(spec)
     numbers, errors = _numbers(rows, checks, asked, spec)
     # an interval's bounds are from those before it, which are known only now

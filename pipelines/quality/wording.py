@@ -84,12 +84,42 @@ def _names(names: Sequence[Any]) -> str:
     return ", ".join(str(name) for name in names)
 
 
+def _distribution_text(check: Check) -> str:
+    name = _MEASURES[check.measure]
+    if check.maximum is None and check.minimum is None:
+        return f"any {name}, as there is no reference yet"
+    bounds = [f"at most {check.maximum:.12g}"] if check.maximum is not None else []
+    bounds += [f"with a p-value of at least {check.minimum:.12g}"] if check.minimum else []
+    return f"a {name} {' and '.join(bounds)}, against {_REFERENCES[check.reference]}"
+
+
+def _observed_distribution(result: dict[str, Any]) -> str:
+    value, details = result.get("observed_value"), result.get("details") or {}
+    if value is None or isinstance(value, str):
+        return value or "no value"
+    p_value = details.get("p_value")
+    return f"{value:.3g}" if p_value is None else f"{value:.3g}, p-value {p_value:.3g}"
+
+
+_MEASURES = {
+    "psi": "population stability index",
+    "jensen_shannon": "Jensen-Shannon distance",
+    "ks": "Kolmogorov-Smirnov statistic",
+    "chi_square": "chi-square statistic",
+}
+_REFERENCES = {
+    "": "the stated fractions",
+    "last": "the last version that passed",
+    "train": "the split train",
+    "champion": "the version that the champion was trained on",
+}
 _OBSERVED: dict[str, Callable[[dict[str, Any]], str]] = {
     "row_count": lambda result: f"{result['observed_value']} rows",
     "quarantined": lambda result: f"{result['observed_value']} rows set aside",
     "no_gaps": lambda result: f"{result['observed_value']} intervals without rows",
     "columns": lambda result: f"columns {', '.join(result['observed_value'])}",
     "quantile": _quantile_text,
+    "distribution": _observed_distribution,
     "expectation": _any_text,
 }
 _OF_VALUES = {
@@ -123,6 +153,7 @@ _EXPECTED: dict[str, str | Callable[[Check], str]] = {
     "quantile": lambda check: f"a quantile {check.quantile:.12g} of {_between_text(check)}",
     "fresh": lambda check: f"a newest value at most {check.maximum:.12g} hours before the commit",
     "columns": lambda check: f"these columns in this order: {_names(check.columns)}",
+    "distribution": _distribution_text,
     "types": "the declared type",
     "expectation": lambda check: f"{check.expectation} {dict(check.arguments)}",
 }

@@ -21,6 +21,7 @@ from pipelines.checksum import read_verified, verify
 from pipelines.errors import TableError
 from pipelines.lock import hold_lock
 from pipelines.spark.log_store import require_log_store
+from pipelines.state import file_digest
 from pipelines.step import StepResult
 from pipelines.tables.commits import commit_path, is_taken_back, last_commit, versions
 from pipelines.tables.version import TableVersion, parse_version
@@ -97,6 +98,15 @@ def commit_info(table: TableVersion) -> dict[str, Any]:
         if "commitInfo" in action:
             return action["commitInfo"]
     raise TableError(f"{table}: its commit says nothing of its origin; was it written by Spark?")
+
+
+def commit_digest(table: TableVersion) -> str:
+    """Digest of the commit of one version: another table at the same path has another.
+
+    Raises:
+        TableError: There is no such version.
+    """
+    return file_digest(_commit_path(table))
 
 
 def count_rows(table: TableVersion) -> int:

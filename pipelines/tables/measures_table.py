@@ -110,6 +110,13 @@ def _read_versions(layout: Layout, table: TableVersion, low: int, high: int) -> 
     return found
 
 
+def numbers_of(layout: Layout, table: TableVersion) -> dict[str, float | None]:
+    """Give the numbers of one version, whether it passed or not; none if it was not checked."""
+    where = [("table", "=", table_name(table)), ("version", "=", table.version)]
+    rows = read_records(layout.measures, where, ("recorded_at", "name", "value"))
+    return {row["name"]: row["value"] for row in sorted(rows, key=lambda row: row["recorded_at"])}
+
+
 def _kind(name: str) -> str:
     if name.startswith("newest("):
         return "greatest"

@@ -3,12 +3,14 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pyspark.sql import SparkSession
 
 import pipelines.validate
 from pipelines.errors import DataQualityError, ParameterError
+from pipelines.registry import store
 from pipelines.step import read_result
 from pipelines.tables.delta import write_table
 from pipelines.validate import ValidateParams, run
@@ -151,6 +153,44 @@ def test_a_store_that_cannot_be_written_closes_the_gate(
     with pytest.raises(DataQualityError, match="can't be stored under"):
         run(spark, params(tmp_path, table))
     assert not (tmp_path / "rides" / "steps").exists()
+
+
+def near(reference: Literal["last", "champion"]) -> DatasetSpec:
+    """The contract with a check that fares are distributed as in a reference."""
+    check = Check("distribution", ("fare",), measure="psi", maximum=0.25, reference=reference)
+    return replace(SPEC, sources=(replace(RIDES, checks=(check,)), CITIES))
+
+
+FARES, OTHERS = [float(n % 7) for n in range(70)], [float(n % 7) + 4 for n in range(70)]
+
+
+def test_a_version_is_held_to_the_distribution_of_the_last_that_passed(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipelines.validate, "dataset", lambda _: near("last"))
+    run(spark, params(tmp_path, write_rides(spark, tmp_path, *FARES)))
+    for _ in range(2):  # a version that failed is no reference for the next
+        with pytest.raises(DataQualityError, match="distribution of fare: expected a population"):
+            run(spark, params(tmp_path, write_rides(spark, tmp_path, *OTHERS)))
+    run(spark, params(tmp_path, write_rides(spark, tmp_path, *reversed(FARES))))
+
+
+def test_a_version_is_held_to_what_the_champion_was_trained_on(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipelines.validate, "dataset", lambda _: near("champion"))
+    first, second = (write_rides(spark, tmp_path, *fares) for fares in (FARES, OTHERS))
+    # nothing was trained yet: each may be as it likes
+    run(spark, params(tmp_path, first))
+    assert run(spark, params(tmp_path, second)).details["reports"][0]["success"] is True
+    registry = store.open_registry("", tmp_path / "registry")
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "manifest.json").write_text("{}")
+    logged = store.Logged({}, {}, {"features": first})
+    store.crown(registry, store.add_version(registry, "rides", "t1", package, logged))
+    with pytest.raises(DataQualityError, match="the version that the champion was trained on"):
+        run(spark, params(tmp_path, second))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,15 @@
+"""spark-submit entry point of the job ``report_quality``: flags in, one JSON line out.
+
+The line is printed whatever was found; the exit code is 1 if a limit of error was exceeded.
+"""
+
+from pipelines.cli import parse_params, print_result, report_errors
+from pipelines.report_quality import ReportQualityParams, close_gate, run
+from pipelines.spark.session import spark_session
+
+if __name__ == "__main__":
+    params = parse_params(ReportQualityParams)
+    with report_errors():
+        result = run(spark_session("report_quality"), params)
+        print_result(result)
+        close_gate(result)
