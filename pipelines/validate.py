@@ -17,8 +17,7 @@ from pipelines.errors import DataQualityError, ParameterError
 from pipelines.layout import Layout
 from pipelines.quality.report import QualityReport, read_report
 from pipelines.spark.concurrent import map_tables
-from pipelines.state import read_json
-from pipelines.step import StepResult, once, read_result, step_key
+from pipelines.step import StepResult, once, read_record, step_key
 from pipelines.tables.delta import commit_info, read_table
 from pipelines.tables.ledger_table import account_for, written_by
 from pipelines.tables.measures_table import keep_numbers, last_numbers
@@ -128,7 +127,7 @@ def _ridden(table: TableVersion, layout: Layout) -> dict[str, Any]:
     """Numbers that were measured while the version was written, from the record of its step."""
     commit = written_by(table)
     for path in layout.steps.glob(f"*-{commit}.json") if commit else ():
-        record = read_result(read_json(path))
+        record = read_record(path)
         if str(table) in record.tables:
             found = dict(record.numbers.get(table.name, {}))
             found["quarantined"] = sum(record.rows[table.name].quarantined.values())

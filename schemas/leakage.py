@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from schemas.contract import Column, ContractError, DatasetSpec
 from schemas.derive import indicator_names, known_columns, late_imputes, words
 from schemas.encode import Encode, Hashed, Join, Rolling, Vocabulary
+from schemas.shape import bad_types
 from schemas.sources import bad_sources
 
 
@@ -19,8 +20,11 @@ def check_contract(spec: DatasetSpec) -> DatasetSpec:
     Raises:
         ContractError: Lists everything that is wrong.
     """
+    if not isinstance(spec, DatasetSpec):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ContractError(f"expected SPEC as a DatasetSpec; got {type(spec).__name__}")
+    wrong = [*bad_types(spec, DatasetSpec, "")]
     # the other rules speak of columns that sources declare
-    wrong = [*bad_sources(spec)]
+    wrong = wrong or [*bad_sources(spec)]
     wrong = wrong or [*_bad_derived(spec), *_bad_times(spec), *_bad_features(spec)]
     if wrong:
         raise ContractError(f"contract {spec.name}: {'; '.join(wrong)}")

@@ -104,6 +104,7 @@ LEAKS = [
 ]  # fmt: skip
 
 
+@pytest.mark.proves("B44")
 @pytest.mark.parametrize(("changes", "message"), LEAKS)
 def test_a_contract_that_leaks_or_errs_is_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ContractError, match="contract flights") as error:
@@ -130,7 +131,7 @@ BAD_SOURCES = [
     (_columns(name="Day"), "names come twice: ['Day', 'day']"),
     (_columns(name="split"), "names come twice: ['split', 'split']"),
     (_columns(name="is_late"), "names come twice: ['is_late', 'is_late']"),
-    (_columns(type="decimal"), "column year: expected a type among ('string',"),
+    (_columns(type="decimal"), "flights.columns[0] year.type: expected one of ['string', 'int',"),
     (_columns(earliest="2013-01-01"), "column year: earliest and latest bound dates and times"),
     (_columns(type="date", earliest="20130101"), "year: expected bounds like '2013-01-31'; got"),
     (_columns(type="timestamp", latest="2013-02-30"), "year: expected bounds like '2013-01-31'"),
@@ -141,6 +142,11 @@ BAD_SOURCES = [
     (_source(primary_key=()), "source flights needs a primary key"),
     (_source(primary_key=("tailnum",)), "source flights: its key ['tailnum'] may be null"),
     (_source(version_by=("seen_at",)), "source flights lacks its own columns ['seen_at']"),
+    (_source(format="json"), "sources[0] flights.format: expected one of ['csv']; got 'json'"),
+    (_source(primary_key=["year"]), "flights.primary_key: expected a tuple; got ['year']"),
+    (_source(max_malformed_share="1"), "flights.max_malformed_share: expected float; got '1'"),
+    ({"checks": {"silver": ()}}, "checks key: expected one of ['raw', 'deduplicated', "),
+    ({"label": None}, "label: expected Label; got None"),
     (_source(delimiter=""), "source flights: expected a delimiter like ',' or ';'; got ''"),
     (_source(delimiter='"'), "source flights: expected a delimiter like"),
     (_source(delimiter="||", is_multiline=True), "is_multiline takes a delimiter of one character"),
@@ -152,6 +158,7 @@ BAD_SOURCES = [
 ]  # fmt: skip
 
 
+@pytest.mark.proves("B41", "B45")
 @pytest.mark.parametrize(("changes", "message"), BAD_SOURCES)
 def test_a_source_that_cannot_be_meant_is_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ContractError, match="contract flights") as error:
