@@ -111,6 +111,21 @@ def read_record(path: Path) -> StepResult:
         ) from error
 
 
+def read_run(path: Path) -> list[StepResult]:
+    """Give the results of the steps that the record of a whole run holds.
+
+    Raises:
+        StateError: The file is damaged.
+    """
+    try:
+        items = _listed(read_object(path, ["steps"])["steps"], "steps")
+        return [read_result(_named(item, "a step")) for item in items]
+    except (TypeError, ValueError) as error:
+        raise StateError(
+            f"{path}: expected the record of a run; {error}. Delete it and run from the first step"
+        ) from error
+
+
 def read_result(value: dict[str, Any]) -> StepResult:
     """Make a ``StepResult`` from its JSON value.
 

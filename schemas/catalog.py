@@ -7,7 +7,7 @@ import schemas
 from schemas.contract import ContractError, DatasetSpec
 from schemas.leakage import check_contract
 
-_VOCABULARY = {"catalog", "contract", "derive", "encode", "leakage", "shape", "sources"}
+_VOCABULARY = {"catalog", "contract", "derive", "encode", "features", "leakage", "shape", "sources"}
 
 
 def datasets() -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from schemas.contract import Column, ContractError, DatasetSpec
 from schemas.derive import indicator_names, known_columns, late_imputes, words
 from schemas.encode import Encode, Hashed, Join, Rolling, Vocabulary
+from schemas.features import bad_numbers
 from schemas.shape import bad_types
 from schemas.sources import bad_sources
 
@@ -26,6 +27,7 @@ def check_contract(spec: DatasetSpec) -> DatasetSpec:
     # the other rules speak of columns that sources declare
     wrong = wrong or [*bad_sources(spec)]
     wrong = wrong or [*_bad_derived(spec), *_bad_times(spec), *_bad_features(spec)]
+    wrong = wrong or [*bad_numbers(spec)]
     if wrong:
         raise ContractError(f"contract {spec.name}: {'; '.join(wrong)}")
     return spec

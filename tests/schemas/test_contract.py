@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from schemas.catalog import dataset, datasets
-from schemas.contract import Column, ContractError, DatasetSpec, Derived
+from schemas.contract import Column, ContractError, DatasetSpec, Derived, HashSplit
 from schemas.derive import (
     feature_columns,
     known_columns,
@@ -13,7 +13,7 @@ from schemas.derive import (
     table_spec,
     words,
 )
-from schemas.encode import Hashed, Impute, Join, Numeric, Rolling, Vocabulary
+from schemas.encode import Bucketed, Cyclic, Hashed, Impute, Join, Numeric, Rolling, Vocabulary
 from schemas.leakage import check_contract, encoded_columns
 
 FLIGHTS = dataset("flights")
@@ -120,6 +120,43 @@ def _columns(**changes: object) -> dict[str, object]:
     """The flights with another first column."""
     first, *others = FLIGHTS.main.columns
     return _source(columns=(replace(first, **changes), *others))
+
+
+BAD_NUMBERS = [
+    ({"encodes": (*FLIGHTS.encodes, Numeric("temp"))}, "names come twice: ['temp_num']"),
+    ({"encodes": (Hashed(("origin",), 0),)}, "Hashed: expected columns, and 1 bucket or more"),
+    ({"encodes": (Hashed(("origin",), 8, "Is_Late"),)}, "names come twice: ['is_late']"),
+    ({"encodes": (Numeric("temp", clip=0.0),)}, "Numeric: expected a clip above 0"),
+    ({"encodes": (Vocabulary("origin", max_size=0),)}, "Vocabulary: expected sizes and counts of"),
+    ({"encodes": (Cyclic("hour", 0.0),)}, "Cyclic: expected a period above 0"),
+    ({"encodes": (Bucketed("temp", (2.0, 1.0)),)}, "Bucketed: expected rising boundaries"),
+    ({"encodes": (Bucketed("temp"),)}, "Bucketed: expected rising boundaries, or num_quantiles"),
+    ({"split": HashSplit(("origin",), 0.8, 0.1, 0.2)}, "expected fractions of the split that sum"),
+    ({"split": HashSplit(("colour",))}, "the split needs columns that are there; it names ['col"),
+    ({"split": replace(FLIGHTS.split, column="noon")}, "the split names no column 'noon'"),
+    ({"split": replace(FLIGHTS.split, train=("2013-02", "2013"))}, "split train: expected ISO"),
+    (
+        {"split": replace(FLIGHTS.split, test=("2014-01-01", "2013-11-01"))},
+        "split test: expected ISO dates or times, the earlier first",
+    ),
+    (
+        {"rollings": (replace(FLIGHTS.rollings[0], window_s=0), *FLIGHTS.rollings[1:])},
+        "expected a window above 0 s",
+    ),
+    (
+        {"joins": (replace(FLIGHTS.joins[0], tolerance_s=-1), *FLIGHTS.joins[1:])},
+        "expected keys, and a tolerance",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), BAD_NUMBERS)
+def test_a_number_or_name_that_cannot_be_meant_is_refused(
+    changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ContractError, match="contract flights") as error:
+        check_contract(_with(**changes))
+    assert message in str(error.value)
 
 
 BAD_SOURCES = [
