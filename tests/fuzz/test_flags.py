@@ -83,6 +83,12 @@ def test_a_number_is_written_in_plain_digits(text: str) -> None:
     assert "argument --number: invalid whole number value" in error
 
 
+def test_a_line_end_in_a_flag_makes_no_second_line() -> None:
+    _, code, error = _parse(_Params, ["--text", "a", "--col\nour"])
+    assert (code, error.count("\n")) == (2, 1)
+    assert error.startswith("error: unrecognized arguments: --col our. ")
+
+
 @pytest.mark.parametrize("text", ["nan", "inf", "-Infinity", "1e999", "x", ""])
 def test_a_share_is_finite(text: str) -> None:
     _, code, error = _parse(_Params, ["--text", "a", f"--share={text}"])

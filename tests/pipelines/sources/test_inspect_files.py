@@ -62,6 +62,7 @@ _APART = [
     b'1,5" pipe,,,,\n2,Bob,,,,\n3,3" pipe,,,,\n',
     b'1,"one\n2,Bob,,,,\n3,"two",,,,\n',
     b'1,"one\n2,Bob,,,,\n3,Cy"x,,,,\n',
+    b'1,"one\n2,Bob,,,,\n3,"two",,,,\n4,x",,,,\n',
 ]
 
 
