@@ -1,12 +1,15 @@
 """Rows leave the quarantine as a file, are mended, and come back by the same road, once."""
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
@@ -18,8 +21,13 @@ from pipelines.errors import ParameterError
 from pipelines.ingest import IngestParams
 from pipelines.layout import Layout
 from pipelines.replay import Exported, Landed, ReplayParams, places_of_last_ingest, run
-from pipelines.step import StepResult
-from pipelines.tables.records import read_records
+from pipelines.sources.inspect_files import SourceFile
+from pipelines.sources.replays import read_replays
+from pipelines.state import write_json
+from pipelines.step import Fates, StepResult
+from pipelines.tables.ledger_table import account_for
+from pipelines.tables.quarantine import AS_JSON
+from pipelines.tables.records import append_once, read_records
 from pipelines.tables.version import parse_version
 from pipelines.trace import TraceParams
 from tests.passed import mark_passed
@@ -160,3 +168,98 @@ def _check_second_replay(lake: _Lake) -> None:
     origin = [row for row in followed.quarantine if row["mended_position"] == 2]
     assert origin[0]["raw"] == "x,Bob,1.5,,2024-01-02T11:00:00Z,"
     assert "or were mended to them (1 replayed)" in followed.verdict
+
+
+def _held(stage: str, position: int | None, **changes: Any) -> dict[str, Any]:
+    row = {"dataset": "rides", "source": "rides", "stage": stage, "rule": "type:ride_id"}
+    row |= {"detail": "expected int; got 'x'", "source_file": "a.csv", "position": position}
+    return row | {"raw": "x,Bob,1.5,,,", "run": "f1", "status": "open"} | changes
+
+
+_HELD = [
+    _held("ingest", 3),
+    _held("ingest", 4, rule="too_long", raw="x" * 1000),
+    _held("ingest", 5, status="replayed"),
+    _held("ingest", 6, source_file="gone.csv"),
+    _held("ingest", 7, run="f0"),
+    _held("deduplicate", 8, rule="conflict", detail=AS_JSON, raw='{"ride_id": 7, "name": "Di"}'),
+    _held("impute", 9, detail=AS_JSON, raw="{}"),
+    _held("split", None, source_file=None, detail=AS_JSON, raw="{}"),
+]
+
+
+def _quarantine(root: Path) -> Layout:
+    """A lake by hand: what ingest and deduplicate have set aside, without their tables."""
+    layout = Layout(str(root), "rides")
+    file = SourceFile("a.csv", f"{root}/a.csv", "d1", 9, 9)
+    for step, files in (("impute", []), ("ingest", [asdict(file)]), ("deduplicate", [])):
+        tables, fates = (f"{root}/rides/raw/rides@v0",), {"rides": Fates(9, 9)}
+        made = StepResult(step, "rides", "f1", tables, fates, details={"files": {"rides": files}})
+        write_json(layout.steps / f"{step}-f1.json", asdict(made))
+        account_for(made, layout)
+    kinds = {name: pa.string() for name in _HELD[0]} | {"position": pa.int64()}
+    append_once(Path(layout.quarantine), _HELD, pa.schema(list(kinds.items())), "q")
+    return layout
+
+
+def test_what_can_be_mended_is_exported_and_the_rest_is_counted(tmp_path: Path) -> None:
+    _quarantine(tmp_path)
+    made = run(ReplayParams("rides", str(tmp_path), export=str(tmp_path / "out.jsonl")))
+    assert isinstance(made, Exported)
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [(row["position"], row["raw"]) for row in rows] == [
+        (3, "x,Bob,1.5,,,"),
+        (4, None),
+        (8, "7,Di,,,,"),
+    ]
+    assert (made.num_rows, made.rules) == (3, {"type:ride_id": 1, "too_long": 1, "conflict": 1})
+    assert made.left_out == {
+        "set aside at split, whose table keeps no place in a file": 1,
+        "set aside at ingest before the last ingest: run it again": 2,
+        "set aside at impute before the last ingest: run it again": 1,
+    }
+
+
+@pytest.mark.parametrize("asked", [{}, {"personal": True}])
+def test_the_text_of_personal_rows_is_exported_only_if_asked(
+    asked: dict[str, bool],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _quarantine(tmp_path)
+    monkeypatch.setattr(pipelines.replay, "dataset", lambda _: spec())
+    out = tmp_path / "out.jsonl"
+    run(ReplayParams("rides", str(tmp_path), export=str(out), **asked))
+    assert ("Bob" in out.read_text()) == bool(asked)
+    # what is not shown is not taken for mended
+    landed = run(ReplayParams("rides", str(tmp_path), rows=str(out)))
+    assert isinstance(landed, Landed)
+    assert (landed.num_replayed, landed.num_unchanged, landed.files) == (0, 3, ())
+
+
+def test_one_row_that_can_t_be_taken_leaves_all_as_they_were(tmp_path: Path) -> None:
+    layout, out = _quarantine(tmp_path), tmp_path / "out.jsonl"
+    run(ReplayParams("rides", str(tmp_path), export=str(out)))
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    rows[0]["raw"], rows[2]["raw"] = "2,Bob,1.5,,,", "7,Di,\n8,,,,"
+    out.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(ParameterError, match=r"a\.csv line 8: expected one line of text"):
+        run(ReplayParams("rides", str(tmp_path), rows=str(out)))
+    assert read_replays(layout.replays("rides")) == ()
+
+
+def test_without_an_ingest_or_a_file_it_says_what_to_give(tmp_path: Path) -> None:
+    for given in ({}, {"export": "a", "rows": "b"}):
+        with pytest.raises(ParameterError, match="either --export FILE or --rows FILE"):
+            run(ReplayParams("rides", str(tmp_path), **given))
+    with pytest.raises(ParameterError, match=r"expected an ingest of rides under .*the ledger has"):
+        run(ReplayParams("rides", str(tmp_path), export=str(tmp_path / "a")))
+
+
+@pytest.mark.parametrize("flags", [[], ["--rows", "none.jsonl"]])
+def test_the_job_ends_with_one_line(flags: list[str], tmp_path: Path) -> None:
+    _quarantine(tmp_path)
+    command = [sys.executable, "-m", "jobs.replay", "--dataset", "flights", "--root", str(tmp_path)]
+    said = subprocess.run([*command, *flags], capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout, said.stderr.count("\n")) == (1, "", 1)
+    assert said.stderr.startswith("error: ")
