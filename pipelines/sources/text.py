@@ -71,6 +71,7 @@ def _read_multiline(spark: SparkSession, source: Source, paths: list[str]) -> Da
     cells = F.array(*[_text(F.col(f"`{column.name}`")) for column in source.columns])
     # as the source would write it: what is mended comes back as such text
     shape = {"sep": source.delimiter, "escape": '"', "emptyValue": "", "nullValue": ""}
+    shape |= {"ignoreLeadingWhiteSpace": "false", "ignoreTrailingWhiteSpace": "false"}
     again = F.to_csv(F.struct(*[f"`{column.name}`" for column in source.columns]), shape)
     return rows.select(
         F.coalesce(F.col(_CORRUPT), again).alias(RAW),

@@ -69,11 +69,13 @@ def _line_fate(line: bytes, said: Source) -> Fate:
         return Fate(rule)
     if text.count('"') % 2:
         return Fate("unbalanced_quote")
+    mark, stand_in = said.delimiter, "\x1f"
     try:
-        cells = next(csv.reader([text], delimiter=said.delimiter, strict=True))
+        # csv takes a delimiter of one character; a control character is in no text that comes here
+        cells = next(csv.reader([text.replace(mark, stand_in)], delimiter=stand_in, strict=True))
     except csv.Error:
         return Fate("stray_quote")
-    return _cells_fate(cells)
+    return _cells_fate([cell.replace(stand_in, mark) for cell in cells])
 
 
 def _record_fate(cells: list[str]) -> Fate:

@@ -166,7 +166,7 @@ def test_a_quoted_line_end_is_read_where_the_contract_says_so(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     lines = (b'1,"one\ntwo, ""x""",2.5,,,', b"", b"2,b", b"3,NA,x,,,", b"4,M\xe4x,,,,", GOOD)
-    lines += (b'5,"5"" pipe",,,,', b'6,3" pipe,,,,')
+    lines += (b'5,"5"" pipe",,,,', b'6, 3" pipe ,,,,')
     path = write(tmp_path / "a.csv", *lines)
     rows = _parse(spark, [path], source(is_multiline=True)).collect()
     assert [(r["_source_position"], r["_fate"], r["name"]) for r in rows] == [
@@ -176,11 +176,12 @@ def test_a_quoted_line_end_is_read_where_the_contract_says_so(
         (5, "quarantined:encoding", "M\ufffdx"),
         (6, "kept", "Ann"),
         (7, "kept", '5" pipe'),
-        (8, "kept", '3" pipe'),
+        (8, "kept", ' 3" pipe '),
     ]
-    assert [r["_raw"] for r in rows if r["_source_position"] in (2, 7)] == [
+    assert [r["_raw"] for r in rows if r["_source_position"] in (2, 7, 8)] == [
         '1,"one\ntwo, ""x""",2.5,,,',
         '5,"5"" pipe",,,,',
+        '6," 3"" pipe ",,,,',
     ]
 
 
