@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -42,7 +42,7 @@ def _changed(value: Any, place: tuple[Any, ...], new: Any) -> Any:
         return new
     key, rest = place[0], place[1:]
     if is_dataclass(value):
-        return replace(value, **{key: _changed(getattr(value, key), rest, new)})  # type: ignore[type-var]
+        return replace(cast("Any", value), **{key: _changed(getattr(value, key), rest, new)})
     if isinstance(value, dict):
         return {**value, key: _changed(value[key], rest, new)}
     return (*value[:key], _changed(value[key], rest, new), *value[key + 1 :])
