@@ -21,8 +21,8 @@ from pipelines.cli import keep_private, report_errors
 from pipelines.errors import ContractError, GristmillError, ParameterError
 from pipelines.layout import Layout
 from pipelines.registry.address import check_address
-from pipelines.state import read_json, write_json
-from pipelines.step import StepResult, read_result
+from pipelines.state import write_json
+from pipelines.step import StepResult, read_run
 from schemas.catalog import dataset, datasets
 
 
@@ -197,7 +197,7 @@ def _earlier(layout: Layout, first: int) -> dict[str, StepResult]:
     last = layout.base / "runs" / "last.json"
     found = {}
     if last.exists():
-        found = {item["step"]: read_result(item) for item in read_json(last)["steps"]}
+        found = {result.step: result for result in read_run(last)}
     missing = [name for name in STEP_NAMES[:first] if name not in found]
     if missing:
         raise ParameterError(

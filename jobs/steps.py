@@ -114,9 +114,7 @@ def validate(journey: Journey, step: Step) -> StepResult:
     from pipelines.validate import ValidateParams, run
 
     inputs = journey.results[step.name].tables
-    params = ValidateParams(
-        journey.spec.name, journey.root, inputs, journey.run, journey.registry
-    )
+    params = ValidateParams(journey.spec.name, journey.root, inputs, journey.run, journey.registry)
     return run(journey.spark, params)
 
 

@@ -7,6 +7,7 @@ them into flags, and ``run_job`` is the whole main program: flags in, one JSON l
 import argparse
 import dataclasses
 import json
+import math
 import os
 import re
 import sys
@@ -14,13 +15,15 @@ import traceback
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, field, fields
-from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, NoReturn, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from pipelines.errors import ContractError, GristmillError
 from pipelines.failures import plain_words
 
 Params = TypeVar("Params")
 EXIT_ERROR = 1
+EXIT_USAGE = 2
+_WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _REQUIRED = dataclasses.MISSING
 _OTHERS = 0o077  # what a group and others may do
 # Spark puts the value that it failed on between such quotes; what follows is the contract's SQL
@@ -42,7 +45,8 @@ def parse_params(params_type: type[Params], arguments: Sequence[str] | None = No
     (``--flag`` / ``--no-flag``) and ``tuple[str, ...]`` takes any number of values.
 
     Raises:
-        SystemExit: 2 for an unknown, missing or malformed flag (said on stderr); 0 for ``--help``.
+        SystemExit: 2 for an unknown, missing or malformed flag (one line on stderr); 0 for
+            ``--help``.
     """
     parser = make_parser(params_type)
     values = vars(parser.parse_args(arguments))
@@ -69,7 +73,7 @@ def to_flags(params: Any) -> list[str]:
 
 def make_parser(params_type: type[Any]) -> argparse.ArgumentParser:
     """Give the parser that ``parse_params`` uses, e.g. to print its help."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         description=params_type.__doc__,
         allow_abbrev=False,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -142,6 +146,46 @@ def print_result(result: Any) -> None:
     print(json.dumps(shown, default=str), flush=True)
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # what came may hold line ends
+        said = " ".join(message.split())
+        self.exit(EXIT_USAGE, f"error: {said}. {self.prog} --help explains each flag\n")
+
+
+def _whole(text: str) -> int:
+    if not _WHOLE.fullmatch(text):
+        raise ValueError
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+# Python reads 1_000, digits of any script, nan and inf too: none is meant
+_READERS: dict[Any, tuple[Callable[[str], Any], str]] = {
+    int: (_whole, "whole number"),
+    float: (_finite, "number"),
+}
+
+
+def _reader(kind: Any) -> Callable[[str], Any]:
+    if kind not in _READERS:
+        return kind
+    read, name = _READERS[kind]
+
+    def typed(text: str) -> Any:
+        return read(text)
+
+    # argparse names it when it refuses a value
+    typed.__name__ = name
+    return typed
+
+
 def _options(item: dataclasses.Field[Any], hint: Any) -> dict[str, Any]:
     # argparse expands a percent sign
     options: dict[str, Any] = {"help": item.metadata.get("help", " ").replace("%", "%%")}
@@ -152,8 +196,8 @@ def _options(item: dataclasses.Field[Any], hint: Any) -> dict[str, Any]:
     if hint is bool:
         return options | {"action": argparse.BooleanOptionalAction}
     if get_origin(hint) is tuple:
-        return options | {"nargs": "*", "type": get_args(hint)[0], "metavar": "VALUE"}
-    return options | {"type": hint, "metavar": hint.__name__.upper()}
+        return options | {"nargs": "*", "type": _reader(get_args(hint)[0]), "metavar": "VALUE"}
+    return options | {"type": _reader(hint), "metavar": hint.__name__.upper()}
 
 
 def _frozen(value: Any) -> Any:

@@ -17,12 +17,12 @@ from pipelines.evaluation.predict import open_predictor
 from pipelines.layout import Layout
 from pipelines.loading.columns import InputColumns
 from pipelines.loading.manifest import read_manifest
-from pipelines.state import file_digest, read_features, read_json, write_bytes, write_json
+from pipelines.state import file_digest, read_features, write_bytes, write_json
 from pipelines.step import (
     StepKey,
     StepResult,
     once,
-    read_result,
+    read_record,
     require_trained,
     step_key,
 )
@@ -68,7 +68,7 @@ def _training_of(params: EvaluateParams, layout: Layout) -> StepResult | None:
     """Give the record of the training that made the model, if it was made under this root."""
     made = Path(params.model).absolute()
     for path in layout.steps.glob("train-*.json"):
-        record = read_result(read_json(path))
+        record = read_record(path)
         if Path(record.files.get("model", "")).absolute() == made:
             return record
     return None

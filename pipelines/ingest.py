@@ -5,6 +5,7 @@ that breaks its contract leaves everything as it was. Text is parsed once, into 
 Parquet files; the tables are written from there.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,18 +21,19 @@ from pipelines.quality.measures import riding
 from pipelines.quality.set_aside import check_shares, mark_broken
 from pipelines.sources.inspect_files import SourceFile, inspect_files
 from pipelines.sources.locate import locate, read_places
+from pipelines.sources.malformed import count_malformed, first_reasons
 from pipelines.sources.parse import (
     BLANK,
     QUARANTINED,
     REASON,
-    explain,
     parse_records,
-    quarantined,
 )
+from pipelines.sources.replays import DISCARDED, REPLAYED, Taken, take_replays
+from pipelines.sources.settle import OPEN, ORIGIN_ABSENT, SETTLED, explain_settled, quarantined
 from pipelines.sources.text import read_records
 from pipelines.spark.concurrent import map_tables
 from pipelines.spark.scratch import keep_rows, scratch_folder
-from pipelines.step import FATE, StepKey, StepResult, once, step_key
+from pipelines.step import FATE, Fates, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import is_standing
 from pipelines.tables.ledger import Target, Written, check_fates, write_kept
 from pipelines.tables.ledger_table import account_for
@@ -42,8 +44,7 @@ from schemas.contract import DatasetSpec, Source
 from schemas.derive import table_spec
 
 STEP = "ingest"
-_MAX_REASONS = 3
-_PLACE = ("source_file", "position", "detail")
+_CLOSED = (f"filtered:{REPLAYED}", f"filtered:{DISCARDED}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,22 @@ class IngestParams:
 
 
 @dataclass(frozen=True, slots=True)
+class _Input:
+    """Files of one source, and what was mended by hand of their rows."""
+
+    own: tuple[SourceFile, ...]
+    taken: Taken
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        return (*self.own, *self.taken.files)
+
+    def decides(self) -> list[Any]:
+        """What of it decides the result."""
+        return [[(file.name, file.digest) for file in self.own], self.taken.decides()]
+
+
+@dataclass(frozen=True, slots=True)
 class _Checked:
     """One source after parsing: its rows with their fates, its malformed ones, what to expect."""
 
@@ -63,7 +80,7 @@ class _Checked:
     files: tuple[SourceFile, ...]
     parsed: DataFrame
     malformed: DataFrame
-    num_malformed: int
+    num_open: int
     fates: tuple[str, ...]
 
 
@@ -78,33 +95,35 @@ def run(spark: SparkSession, params: IngestParams) -> StepResult:
     """
     spec, layout = dataset(params.dataset), Layout(params.root, params.dataset)
     places = read_places(spec, params.sources)
-    files: dict[str, tuple[SourceFile, ...]] = {}
+    inputs: dict[str, _Input] = {}
     repeated: list[str] = []
     for source in spec.sources:
         found = locate(spec.name, source, places.get(source.name, ()), layout.landing)
-        files[source.name], left_out = inspect_files(spec.name, source, found)
+        files, left_out = inspect_files(spec.name, source, found)
+        taken = take_replays(spec.name, source, layout.replays(source.name), files)
+        inputs[source.name] = _Input(files, taken)
         repeated += left_out
-    digests = {name: [(file.name, file.digest) for file in some] for name, some in files.items()}
+    digests = {name: item.decides() for name, item in inputs.items()}
     key = step_key(STEP, layout, spec.fingerprint(), digests)
-    made = once(key, lambda: _ingest(spark, spec, key, files), _has_tables)
+    made = once(key, lambda: _ingest(spark, spec, key, inputs), _has_tables)
     account_for(made, layout)
     return replace(made, details={**made.details, "same_bytes_left_out": repeated})
 
 
 def _ingest(
-    spark: SparkSession, spec: DatasetSpec, key: StepKey, files: dict[str, tuple[SourceFile, ...]]
+    spark: SparkSession, spec: DatasetSpec, key: StepKey, inputs: dict[str, _Input]
 ) -> StepResult:
     with scratch_folder(key.layout.scratch(STEP, key.fingerprint)) as folder:
         checked = map_tables(
             spark,
-            lambda source: _check(spark, spec, source, files[source.name], folder / source.name),
+            lambda source: _check(spark, spec, source, inputs[source.name], folder / source.name),
             spec.sources,
         )
         written = map_tables(spark, lambda item: _write(item, spec, key), checked)
         quarantine = _write_quarantine(spark, checked, written, key)
     details: dict[str, Any] = {
         "quarantine": str(quarantine),
-        "files": {name: [asdict(file) for file in some] for name, some in files.items()},
+        "files": {name: [asdict(file) for file in it.files] for name, it in inputs.items()},
     }
     made = {item.source.name: table for item, table in zip(checked, written, strict=True)}
     for name, item in made.items():
@@ -121,75 +140,41 @@ def _ingest(
 
 
 def _check(
-    spark: SparkSession,
-    spec: DatasetSpec,
-    source: Source,
-    files: tuple[SourceFile, ...],
-    scratch: Path,
+    spark: SparkSession, spec: DatasetSpec, source: Source, given: _Input, scratch: Path
 ) -> _Checked:
-    marked = parse_records(read_records(spark, source, files), source)
+    marked = parse_records(read_records(spark, source, given.files), source)
+    words = {"kept": "kept", "blank": BLANK, "absent": ORIGIN_ABSENT}
+    counts = [F.count_if(F.col(FATE) == word).alias(name) for name, word in words.items()]
     observation = Observation()
-    is_kept, is_blank = F.col(FATE) == "kept", F.col(FATE) == BLANK
-    observed = marked.observe(
-        observation, F.count_if(is_kept).alias("kept"), F.count_if(is_blank).alias("blank")
-    )
-    parsed = keep_rows(explain(observed, source), scratch)
+    explained = explain_settled(spark, marked, source, given.taken).observe(observation, *counts)
+    parsed = keep_rows(explained, scratch)
     malformed = quarantined(parsed)
-    counts = malformed.groupBy("source_file", "rule").count().collect()
-    num_malformed: dict[str, int] = {}
-    for row in counts:
-        num_malformed[row["source_file"]] = num_malformed.get(row["source_file"], 0) + row["count"]
     title = f"{spec.name}: source {source.name}"
-    for file in files:
-        _check_share(title, source, file, num_malformed.get(file.name, 0), malformed)
-    if not observation.get["kept"]:
+    by_rule = count_malformed(title, source, given.files, malformed)
+    seen = observation.get
+    num_skipped = sum(file.num_skipped for file in given.files)
+    num_read = sum(seen.values()) + by_rule.total() + num_skipped
+    # as fates, so that a difference is said as everywhere: here it is before a table is written
+    read = Fates(read=num_read, kept=num_read)
+    check_fates(title, read, num_input=sum(file.num_rows for file in given.files))
+    by_status = Counter({OPEN: 0})
+    for (status, _), count in by_rule.items():
+        by_status[status] += count
+    if not seen["kept"]:
         raise ContractError(
-            f"{title}: expected good rows; none of {[file.name for file in files]} is: "
-            f"{sum(num_malformed.values())} malformed, {observation.get['blank']} blank"
-            f"{_first_reasons(malformed)}. Give another file by --sources {source.name}=PATH; "
-            "nothing was written"
+            f"{title}: expected good rows; none of {[file.name for file in given.files]} is: "
+            f"{by_status[OPEN]} malformed, {seen['blank']} blank{first_reasons(malformed)}. Give "
+            f"another file by --sources {source.name}=PATH; nothing was written"
         )
-    rules = sorted({QUARANTINED + row["rule"] for row in counts})
-    return _Checked(source, files, parsed, malformed, sum(num_malformed.values()), (BLANK, *rules))
-
-
-def _check_share(
-    title: str, source: Source, file: SourceFile, num_malformed: int, malformed: DataFrame
-) -> None:
-    share = num_malformed / file.num_rows
-    if share > source.max_malformed_share:
-        mine = malformed.where(F.col("source_file") == file.name)
-        raise ContractError(
-            f"{title}: {file.path}: {num_malformed} of {file.num_rows} rows ({share:.1%}) are "
-            f"malformed; expected at most {source.max_malformed_share:.1%} (max_malformed_share)"
-            f"{_first_reasons(mine)}. Mend the file, or the contract if that is wrong "
-            "(types, delimiter, null_values); nothing was written"
-        )
-
-
-def _first_reasons(malformed: DataFrame) -> str:
-    reasons = (
-        malformed.groupBy("rule")
-        .agg(
-            F.count("*").alias("n"),
-            F.min(F.struct(*_PLACE)).alias("first"),
-        )
-        .orderBy(F.desc("n"), "rule")
-        .limit(_MAX_REASONS)
-        .collect()
-    )
-    said = [
-        f"{row['rule']} ({row['n']} rows, first {row['first']['source_file']} line "
-        f"{row['first']['position']}: {row['first']['detail']})"
-        for row in reasons
-    ]
-    return f": {'; '.join(said)}" if said else ""
+    rules = sorted({QUARANTINED + rule for status, rule in by_rule if status == OPEN})
+    fates = (BLANK, ORIGIN_ABSENT, *_CLOSED, *rules)
+    return _Checked(source, given.files, parsed, malformed, by_status[OPEN], fates)
 
 
 def _write(item: _Checked, spec: DatasetSpec, key: StepKey) -> Written:
     target = Target(key.layout.table("raw", item.source.name), key.fingerprint)
     contract = table_spec(spec, "raw", item.source.name)
-    rows, broken = mark_broken(item.parsed.drop(REASON), contract)
+    rows, broken = mark_broken(item.parsed.drop(REASON, SETTLED), contract)
     written = write_kept(rows, target, (*item.fates, *broken), riding(contract, rows))
     fates = written.fates
     num_skipped = sum(file.num_skipped for file in item.files)
@@ -209,11 +194,15 @@ def _write_quarantine(
     parts: list[tuple[str, DataFrame]] = []
     for item, made in zip(checked, written, strict=True):
         parts.append((item.source.name, item.malformed))
-        if sum(made.fates.quarantined.values()) > item.num_malformed:
+        if sum(made.fates.quarantined.values()) > item.num_open:
             contract = table_spec(dataset(key.layout.dataset), "raw", item.source.name)
-            good = item.parsed.where(F.col(FATE) == "kept").drop(REASON)
+            good = item.parsed.where(F.col(FATE) == "kept").drop(REASON, SETTLED)
             parts.append((item.source.name, broken_rows(mark_broken(good, contract)[0])))
-    num_expected = sum(sum(made.fates.quarantined.values()) for made in written)
+    num_expected = sum(
+        sum(made.fates.quarantined.values())
+        + sum(made.fates.filtered.get(status, 0) for status in (REPLAYED, DISCARDED))
+        for made in written
+    )
     return write_quarantine(spark, parts, key, num_expected)
 
 

@@ -57,6 +57,10 @@ class Layout:
         """Source files as they came, unpacked."""
         return self.base / "landing"
 
+    def replays(self, source: str) -> Path:
+        """Rows of one source that were mended by hand, and what they stand for."""
+        return self.base / "replays" / source
+
     def scratch(self, step: str, fingerprint: str) -> Path:
         """Files of one execution of a step, which end with it."""
         return self.base / f".{step}-{fingerprint}"

@@ -15,7 +15,7 @@ from pipelines.step import (
     StepKey,
     StepResult,
     once,
-    read_result,
+    read_record,
     require_trained,
     step_key,
 )
@@ -154,7 +154,7 @@ def _standing(version: store.Version) -> rule.Standing:
 def _read_training(params: RegisterParams) -> StepResult | None:
     if not params.training:
         return None
-    found = read_result(read_json(Path(params.training)))
+    found = read_record(Path(params.training))
     # it becomes part of a query of the registry
     if not _FINGERPRINT.fullmatch(found.fingerprint):
         raise ParameterError(

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -64,8 +65,8 @@ def read_json(path: Path) -> Any:
     """
     content = path.read_bytes()
     try:
-        value: Any = json.loads(content)
-    except ValueError as error:
+        value: Any = json.loads(content, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         raise _damaged(path, f"it is no JSON ({error})") from error
     if not isinstance(value, dict):
         return value
@@ -98,11 +99,28 @@ def _damaged(path: Path, why: str) -> StateError:
     )
 
 
+def read_object(path: Path, keys: Collection[str]) -> dict[str, Any]:
+    """Give the JSON object in ``path``, which has all of ``keys``.
+
+    Raises:
+        StateError: It holds something else.
+    """
+    value = read_json(path)
+    if isinstance(value, dict) and {*keys} <= value.keys():
+        return cast("dict[str, Any]", value)
+    came = sorted(value) if isinstance(value, dict) else type(value).__name__
+    raise StateError(
+        f"{path}: expected a JSON object with {sorted(keys)}; got {came}. Restore the file, or "
+        "delete it and run the step that writes it"
+    )
+
+
 def read_features(path: Path) -> FeatureSet:
     """Give the features named by the state file of ``engineer_features``.
 
     Raises:
         ParameterError: There is no such file, or it is the state of another step.
+        StateError: It is damaged.
     """
     if not path.is_file():
         raise ParameterError(
@@ -110,13 +128,41 @@ def read_features(path: Path) -> FeatureSet:
             "engineer_features first, and give the path in its result, files.state"
         )
     value = read_json(path)
-    if not {"features", "label"} <= set(value):
+    if not isinstance(value, dict) or not {"features", "label"} <= value.keys():
+        came = sorted(value) if isinstance(value, dict) else type(value).__name__
         raise ParameterError(
-            f"{path}: expected the keys features and label; got {sorted(value)}. "
+            f"{path}: expected the keys features and label; got {came}. "
             "Give the state of engineer_features, not of another step"
         )
-    columns = [FeatureColumn(**column) for column in value["features"]]
-    return select_features(columns, value["label"])
+    return select_features(_features(path, value["features"]), _label(path, value["label"]))
+
+
+def _features(path: Path, items: Any) -> list[FeatureColumn]:
+    try:
+        columns = [FeatureColumn(**column) for column in items]
+    except TypeError as error:
+        raise StateError(f"{path}: expected features with name, kind and size; {error}") from error
+    for item in columns:
+        name, size = cast("tuple[object, object]", (item.name, item.size))
+        is_known = isinstance(name, str) and item.kind in ("numeric", "categorical")
+        if not is_known or type(size) is not int or size < 0:
+            raise StateError(
+                f"{path}: expected features with a name, kind numeric or categorical and a size of "
+                f"0 or more; got {item}. Run engineer_features again"
+            )
+    return columns
+
+
+def _label(path: Path, label: Any) -> str:
+    if isinstance(label, str) and label:
+        return label
+    raise StateError(
+        f"{path}: expected the label's name; got {label!r}. Run engineer_features again"
+    )
+
+
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"{word} is no number in JSON")
 
 
 def fingerprint(*parts: Any) -> str:

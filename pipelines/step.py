@@ -9,11 +9,12 @@ a run that is repeated finds the record and does nothing twice.
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
-from pipelines.errors import ParameterError
+from pipelines.errors import ParameterError, StateError
 from pipelines.layout import Layout
-from pipelines.state import code_fingerprint, fingerprint, read_json, write_json
+from pipelines.state import code_fingerprint, fingerprint, read_object, write_json
 
 # the column in which rows carry their fate until they are written
 FATE = "_fate"
@@ -85,7 +86,7 @@ def once(
     """
     path = key.layout.steps / f"{key.step}-{key.fingerprint}.json"
     if path.exists():
-        known = read_result(read_json(path))
+        known = read_record(path)
         if is_still_there(known):
             return replace(known, is_reused=True)
     started = time.monotonic()
@@ -95,11 +96,50 @@ def once(
     return result
 
 
+def read_record(path: Path) -> StepResult:
+    """Give the result that a step has recorded.
+
+    Raises:
+        StateError: The file is damaged.
+    """
+    value = read_object(path, ("step", "dataset", "fingerprint", "tables", "rows"))
+    try:
+        return read_result(value)
+    except (TypeError, ValueError) as error:
+        raise StateError(
+            f"{path}: expected the record of a step; {error}. Delete it, and the step is done anew"
+        ) from error
+
+
+def read_run(path: Path) -> list[StepResult]:
+    """Give the results of the steps that the record of a whole run holds.
+
+    Raises:
+        StateError: The file is damaged.
+    """
+    try:
+        items = _listed(read_object(path, ["steps"])["steps"], "steps")
+        return [read_result(_named(item, "a step")) for item in items]
+    except (TypeError, ValueError) as error:
+        raise StateError(
+            f"{path}: expected the record of a run; {error}. Delete it and run from the first step"
+        ) from error
+
+
 def read_result(value: dict[str, Any]) -> StepResult:
-    """Make a ``StepResult`` from its JSON value."""
+    """Make a ``StepResult`` from its JSON value.
+
+    Raises:
+        TypeError: The value has other fields, or one of another type.
+        ValueError: A count is below 0.
+    """
     fields: dict[str, Any] = dict(value)
-    fields["tables"] = tuple(value["tables"])
-    fields["rows"] = {name: Fates(**fates) for name, fates in value["rows"].items()}
+    fields["tables"] = tuple(_listed(value.get("tables"), "tables"))
+    rows = _named(value.get("rows"), "rows")
+    fields["rows"] = {name: _fates(_named(fates, name)) for name, fates in rows.items()}
+    for name in ("files", "details", "numbers"):
+        _named(fields.get(name, {}), name)
+    _check_words(fields)
     return StepResult(**fields)
 
 
@@ -115,3 +155,35 @@ def require_trained(training: StepResult | None, model: str, digest: str) -> Non
             f"--model: expected the model that was trained, SHA-256 {expected}; {model} has "
             f"{digest}. The file was changed since: delete it and run train again"
         )
+
+
+def _fates(value: dict[str, Any]) -> Fates:
+    fates = Fates(**value)
+    reasons = [*_named(fates.quarantined, "quarantined").values()]
+    reasons += _named(fates.filtered, "filtered").values()
+    for count in (fates.read, fates.kept, fates.duplicate, *reasons):
+        if type(count) is not int or count < 0:
+            raise ValueError(f"expected counts of rows; got {count!r}")
+    return fates
+
+
+def _check_words(fields: dict[str, Any]) -> None:
+    texts = [*(fields.get(name) for name in ("step", "dataset", "fingerprint"))]
+    texts += [*fields["tables"], *fields.get("files", {}).values()]
+    wrong = [text for text in texts if not isinstance(text, str)]
+    if wrong:
+        raise TypeError(f"expected text; got {wrong[0]!r}")
+    if type(fields.get("seconds", 0.0)) not in (int, float):
+        raise TypeError(f"expected seconds as a number; got {fields['seconds']!r}")
+
+
+def _named(value: Any, name: str) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value)
+    raise TypeError(f"expected {name} as an object; got {type(value).__name__}")
+
+
+def _listed(value: Any, name: str) -> list[Any]:
+    if isinstance(value, list):
+        return cast("list[Any]", value)
+    raise TypeError(f"expected {name} as a list; got {type(value).__name__}")

@@ -5,6 +5,7 @@ Reads the versions that the ledger names, without Spark.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -38,7 +39,8 @@ class Trace:
     """The rows of one key in each table, in the order of the road.
 
     ``tables``: name, version and rows (at most 20; values of personal columns masked).
-    ``quarantine``: rows set aside, by their text or JSON, that hold every value of the key.
+    ``quarantine``: rows set aside that hold every value of the key, by their text or JSON, or were
+    mended to one of these rows; with what became of them.
     ``verdict``: one sentence.
     """
 
@@ -68,10 +70,10 @@ def run(params: TraceParams) -> Trace:
         )
     personal = {column.name for column in source.columns if column.is_personal}
     tables = tuple(_rows_of(layout, table, key, personal) for table in last.items())
-    held = _quarantined(layout, source.name, key)
+    held = _quarantined(layout, source.name, key, tables)
     shown = tuple({**row, "raw": _MASK} if personal else row for row in held[:_MAX_SHOWN])
     said = {name: text for name, (_, text) in key.items()}
-    return Trace(spec.name, source.name, said, tables, shown, _verdict(tables, len(held)))
+    return Trace(spec.name, source.name, said, tables, shown, _verdict(tables, held))
 
 
 def _source(spec: DatasetSpec, name: str) -> Source:
@@ -154,10 +156,20 @@ def _rows_of(
 
 
 def _quarantined(
-    layout: Layout, source: str, key: Mapping[str, tuple[Any, str]]
+    layout: Layout,
+    source: str,
+    key: Mapping[str, tuple[Any, str]],
+    tables: Sequence[Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
     rows = read_records(Path(layout.quarantine), [("source", "=", source)])
-    return [row for row in rows if _holds(row["raw"] or "", key)]
+    found = [row for table in tables for row in table["rows"]]
+    places = {(row.get("_source_file"), row.get("_source_position")) for row in found}
+    return [
+        row
+        for row in rows
+        if _holds(row["raw"] or "", key)
+        or (row.get("settled_by"), row.get("mended_position") or 0) in places
+    ]
 
 
 def _holds(raw: str, key: Mapping[str, tuple[Any, str]]) -> bool:
@@ -171,16 +183,20 @@ def _holds(raw: str, key: Mapping[str, tuple[Any, str]]) -> bool:
     return all(re.search(rf"(?<![\w.]){re.escape(text)}(?![\w.])", raw) for _, text in key.values())
 
 
-def _verdict(tables: Sequence[Mapping[str, Any]], num_held: int) -> str:
+def _verdict(tables: Sequence[Mapping[str, Any]], held: Sequence[Mapping[str, Any]]) -> str:
     counts = {
         table["table"]: table["num_rows"] for table in tables if table["num_rows"] is not None
     }
     there = [name for name, count in counts.items() if count]
-    held = f"; {num_held} rows in the quarantine hold these values" if num_held else ""
+    aside = f"; {len(held)} rows in the quarantine hold these values" if held else ""
+    settled = Counter(row.get("status") for row in held if row.get("status") not in (None, "open"))
+    if settled:
+        words = ", ".join(f"{count} {status}" for status, count in sorted(settled.items()))
+        aside += f" or were mended to them ({words})"
     if not there:
-        return f"in no table{held}"
+        return f"in no table{aside}"
     names = list(counts)
     later = names[names.index(there[-1]) + 1 :]
     said = ", ".join(f"{count} in {name}" for name, count in counts.items())
     end = f"left before {later[0]}" if later else "kept to the last table"
-    return f"{end}: {said}{held}"
+    return f"{end}: {said}{aside}"

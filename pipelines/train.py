@@ -18,7 +18,7 @@ from pipelines.errors import ParameterError, TrainingError
 from pipelines.layout import Layout
 from pipelines.loading.local_copies import LocalCopies
 from pipelines.state import file_digest, fingerprint, read_features, read_json, write_json
-from pipelines.step import StepKey, StepResult, once, read_result, step_key
+from pipelines.step import StepKey, StepResult, once, read_record, read_result, step_key
 from pipelines.tables.version import TableVersion, parse_version
 from pipelines.training.heartbeat import HANG_S, heartbeat
 from pipelines.training.parameters import TrainParams
@@ -40,7 +40,7 @@ def trained(params: TrainParams) -> StepResult | None:
     path = _record(_key(params))
     if not path.exists():
         return None
-    known = read_result(read_json(path))
+    known = read_record(path)
     return replace(known, is_reused=True) if _is_there(known) else None
 
 

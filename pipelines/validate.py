@@ -21,8 +21,8 @@ from pipelines.quality.report import QualityReport, read_report
 from pipelines.registry import store
 from pipelines.reporting.quality_site import QualitySite, add_validation, check_run_name
 from pipelines.spark.concurrent import map_tables
-from pipelines.state import read_json, write_json
-from pipelines.step import StepKey, StepResult, once, read_result, step_key
+from pipelines.state import write_json
+from pipelines.step import StepKey, StepResult, once, read_record, step_key
 from pipelines.tables.delta import commit_info, read_table
 from pipelines.tables.ledger_table import account_for, written_by
 from pipelines.tables.measures_table import keep_numbers, last_versions, numbers_of
@@ -219,7 +219,7 @@ def _written(table: TableVersion, layout: Layout) -> StepResult | None:
     """Record of the step that wrote the version; none if no step of ours did."""
     commit = written_by(table)
     for path in layout.steps.glob(f"*-{commit}.json") if commit else ():
-        record = read_result(read_json(path))
+        record = read_record(path)
         if str(table) in record.tables:
             return record
     return None

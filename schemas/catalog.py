@@ -7,7 +7,10 @@ import schemas
 from schemas.contract import ContractError, DatasetSpec
 from schemas.leakage import check_contract
 
-_VOCABULARY = {"catalog", "contract", "derive", "drift", "encode", "leakage", "sources"}
+_VOCABULARY = {
+    "catalog", "contract", "derive", "drift", "encode", "features", "interval", "leakage", "shape",
+    "sources",
+}  # fmt: skip
 
 
 def datasets() -> list[str]:
@@ -27,7 +30,9 @@ def dataset(name: str) -> DatasetSpec:
             f"expected a data set among {datasets()}; got {name!r}. A new one is a file "
             f"schemas/{name}.py with a SPEC"
         )
-    spec = importlib.import_module(f"schemas.{name}").SPEC
+    spec = getattr(importlib.import_module(f"schemas.{name}"), "SPEC", None)
+    if not isinstance(spec, DatasetSpec):
+        raise ContractError(f"schemas/{name}.py: expected SPEC, a DatasetSpec; got {spec!r:.60}")
     if spec.name != name:
         raise ContractError(f"schemas/{name}.py: expected SPEC.name {name!r}; got {spec.name!r}")
     return check_contract(spec)

@@ -6,6 +6,8 @@ from schemas.contract import Column, ContractError, DatasetSpec
 from schemas.derive import feature_columns, indicator_names, known_columns, late_imputes, words
 from schemas.drift import PREDICTION, bad_drift
 from schemas.encode import Encode, Hashed, Join, Rolling, Vocabulary
+from schemas.features import bad_numbers
+from schemas.shape import bad_types
 from schemas.sources import bad_sources
 
 
@@ -20,11 +22,15 @@ def check_contract(spec: DatasetSpec) -> DatasetSpec:
     Raises:
         ContractError: Lists everything that is wrong.
     """
+    if not isinstance(spec, DatasetSpec):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ContractError(f"expected SPEC as a DatasetSpec; got {type(spec).__name__}")
+    wrong = [*bad_types(spec, DatasetSpec, "")]
     # the other rules speak of columns that sources declare
-    wrong = [*bad_sources(spec)]
+    wrong = wrong or [*bad_sources(spec)]
     wrong = wrong or [*_bad_derived(spec), *_bad_times(spec), *_bad_features(spec)]
-    compared = [item.name for item in feature_columns(spec.encodes)]
-    wrong += bad_drift(spec.drift, (*compared, spec.label.name, PREDICTION))
+    compared = [item.name for item in feature_columns(spec.encodes)] if not wrong else []
+    wrong = wrong or [*bad_numbers(spec)]
+    wrong = wrong or [*bad_drift(spec.drift, (*compared, spec.label.name, PREDICTION))]
     if wrong:
         raise ContractError(f"contract {spec.name}: {'; '.join(wrong)}")
     return spec

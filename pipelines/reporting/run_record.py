@@ -6,11 +6,10 @@ A file holds one ``StepResult``, or a whole run: ``{"steps": [StepResult, ...]}`
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import ParameterError
+from pipelines.errors import ParameterError, StateError
 from pipelines.state import read_json
 from pipelines.step import StepResult, read_result
 
@@ -68,7 +67,8 @@ def read_run(paths: Sequence[str]) -> Run:
         if "steps" in value:
             error = value.get("error") or error
             facts |= {name: said for name, said in value.items() if name not in ("steps", "error")}
-        for item in value.get("steps", [value]):
+        items = value.get("steps", [value])
+        for item in items if isinstance(items, list) else [items]:
             result = _result(item, path)
             steps[result.step] = result
     return Run(steps, error, facts)
@@ -81,8 +81,8 @@ def _read(path: str) -> dict[str, Any]:
         )
     try:
         value = read_json(Path(path))
-    except (JSONDecodeError, UnicodeDecodeError) as error:
-        raise ParameterError(f"--steps: expected JSON in {path}; {error}") from error
+    except StateError as error:
+        raise ParameterError(f"--steps: {error}") from error
     if not isinstance(value, dict):
         raise ParameterError(
             f"--steps: expected a JSON object in {path}; got {type(value).__name__}"
@@ -90,10 +90,12 @@ def _read(path: str) -> dict[str, Any]:
     return value
 
 
-def _result(value: dict[str, Any], path: str) -> StepResult:
+def _result(value: Any, path: str) -> StepResult:
+    if not isinstance(value, dict):
+        raise ParameterError(f"--steps: expected records of steps in {path}; got {value!r}")
     try:
         return read_result(value)
-    except (KeyError, TypeError) as error:
+    except (TypeError, ValueError) as error:
         raise ParameterError(
             f"--steps: expected the record of a step in {path}; got keys {sorted(value)} ({error})"
         ) from error

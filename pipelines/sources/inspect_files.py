@@ -1,19 +1,19 @@
 """Look at source files before Spark does: kind, header, digest, and how many rows there must be.
 
-The rows are counted here, in Python, by the same rule that Spark cuts lines by; that count is what
-the rows Spark read are held against.
+The rows are counted by ``pipelines.sources.count``, in Python; the rows that Spark read are held
+against that count.
 """
 
-import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from pipelines.errors import ContractError
+from pipelines.sources.count import QUOTE, check_enclosed, count_lines, count_records
 from pipelines.sources.header import check_header
 from pipelines.sources.unpack import CHUNK_BYTES, check_size
 from pipelines.state import file_digest
@@ -22,7 +22,6 @@ from schemas.contract import Source
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-MAX_LINE_BYTES = 2**20
 # a header longer than this, or a row that no reader could hold
 _MAX_HEADER_BYTES = 2**20
 _MAX_UNBROKEN_BYTES = 128 * 2**20
@@ -84,48 +83,6 @@ def inspect_files(
     return tuple(kept), tuple(repeated)
 
 
-def count_lines(chunks: Iterable[bytes]) -> int:
-    r"""Count lines as Hadoop's LineReader cuts them: LF, CR or CRLF ends one.
-
-    The last line may lack its end.
-
-    >>> count_lines([b"a\r", b"\nb\rc"])
-    3
-    """
-    ends, last = 0, b""
-    for chunk in chunks:
-        pairs = chunk.count(b"\r\n") + (last == b"\r" and chunk[:1] == b"\n")
-        ends += chunk.count(b"\n") + chunk.count(b"\r") - pairs
-        last = chunk[-1:] or last
-    return ends + (last not in (b"", b"\n", b"\r"))
-
-
-def count_records(title: str, stream: BinaryIO, source: Source) -> tuple[int, int]:
-    """Count records by RFC 4180, header included: (all, those that are empty).
-
-    Raises:
-        ContractError: A quote is never closed, text follows a closing quote, or a field is longer
-            than ``MAX_LINE_BYTES``.
-    """
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
-    reader = csv.reader(text, delimiter=source.delimiter, strict=True)
-    former = csv.field_size_limit(MAX_LINE_BYTES)
-    num_all, num_empty = 0, 0
-    try:
-        for record in reader:
-            num_all += 1
-            num_empty += not record
-    except csv.Error as error:
-        raise ContractError(
-            f"{title}: expected quoted fields by RFC 4180; record {num_all + 1}, which ends in "
-            f"line {reader.line_num}: {error}. A quote that is never closed would swallow all rows "
-            "after it: correct the file"
-        ) from None
-    finally:
-        csv.field_size_limit(former)
-    return num_all, num_empty
-
-
 def _inspect(title: str, path: Path, source: Source, digest: str) -> SourceFile:
     _check_kind(title, path)
     with _open(title, path) as stream:
@@ -135,15 +92,29 @@ def _inspect(title: str, path: Path, source: Source, digest: str) -> SourceFile:
             f"{title}: expected a header and rows; the file is empty. Fetch it again"
         )
     check_header(title, head.splitlines()[0], source)
-    with _open(title, path) as stream:
-        if source.is_multiline:
-            num_all, num_skipped = count_records(title, stream, source)
-        else:
-            num_all, num_skipped = count_lines(iter(lambda: stream.read(CHUNK_BYTES), b"")), 0
+    num_all, num_skipped = _count(title, path, source)
     if num_all - num_skipped == 1:
         raise ContractError(f"{title}: expected rows; the file holds a header only. Fetch it again")
     size = path.stat().st_size
     return SourceFile(path.name, str(path), digest, size, num_all - 1, num_skipped)
+
+
+def _count(title: str, path: Path, source: Source) -> tuple[int, int]:
+    with _open(title, path) as stream:
+        if source.is_multiline:
+            return count_records(title, stream, source)
+        has_quotes: list[bool] = []
+        num_lines = count_lines(_noting(_chunks(stream), has_quotes))
+    if any(has_quotes):
+        with _open(title, path) as stream:
+            check_enclosed(title, _chunks(stream), source)
+    return num_lines, 0
+
+
+def _noting(chunks: Iterable[bytes], has_quotes: list[bool]) -> Iterator[bytes]:
+    for chunk in chunks:
+        has_quotes.append(QUOTE in chunk)
+        yield chunk
 
 
 def _check_kind(title: str, path: Path) -> None:
@@ -156,6 +127,10 @@ def _check_kind(title: str, path: Path) -> None:
             f"{title}: expected {expected}, by its name; its first bytes, 0x{start.hex()}, are "
             f"{kind}. Rename it, or unpack it first"
         )
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: stream.read(CHUNK_BYTES), b"")
 
 
 def _open(title: str, path: Path) -> io.BufferedReader:

@@ -11,7 +11,7 @@ from pyspark.sql import Column as Expression
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.sources.inspect_files import MAX_LINE_BYTES
+from pipelines.sources.count import MAX_LINE_BYTES
 from pipelines.sources.text import CELLS, FILE, POSITION, RAW
 from pipelines.step import FATE
 from schemas.contract import Column, Source
@@ -56,7 +56,7 @@ def parse_records(records: DataFrame, source: Source) -> DataFrame:
         "*",
         *[_typed(F.col(f"{_CELL}{i}"), c).alias(c.name) for i, c in enumerate(source.columns)],
     )
-    reasons = [_row_reason()]
+    reasons = [_row_reason(source)]
     reasons += [_column_reason(F.col(f"{_CELL}{i}"), c) for i, c in enumerate(source.columns)]
     is_blank = F.trim(F.col(RAW)) == ""
     fate = F.coalesce(F.when(is_blank, BLANK), *reasons, F.lit(KEPT))
@@ -80,22 +80,6 @@ def explain(marked: DataFrame, source: Source) -> DataFrame:
     )
     is_quarantined = F.startswith(F.col(FATE), F.lit(QUARANTINED))
     return marked.withColumn(REASON, F.when(is_quarantined, reason)).drop(RAW, CELLS)
-
-
-def quarantined(explained: DataFrame) -> DataFrame:
-    """Give the quarantined rows of ``explain``.
-
-    Returns:
-        ``rule``, ``detail``, ``source_file``, ``position`` (line number) and ``raw`` (as it came;
-        the beginning of a row that is too long).
-    """
-    return explained.where(F.col(REASON).isNotNull()).select(
-        f"{REASON}.rule",
-        f"{REASON}.detail",
-        F.col(FILE).alias("source_file"),
-        F.col(POSITION).alias("position"),
-        f"{REASON}.raw",
-    )
 
 
 def _cell(text: Expression, column: Column, source: Source) -> Expression:
@@ -124,8 +108,11 @@ def _is_infinite(cell: Expression) -> Expression:
     return F.lower(F.right(cell, F.lit(3))) == "inf"
 
 
-def _row_reason() -> Expression:
+def _row_reason(source: Source) -> Expression:
     line = F.col(RAW)
+    mark = f"\\Q{source.delimiter}\\E"
+    # what is left once cells in quotes are taken out
+    bare = F.regexp_replace(line, f'(^|{mark})"[^"]*+(?:""[^"]*+)*+"(?={mark}|$)', "$1")
     num_quotes = F.length(line) - F.length(F.replace(line, F.lit('"'), F.lit("")))
     return (
         F.when(F.octet_length(line) > MAX_LINE_BYTES, QUARANTINED + "too_long")
@@ -135,6 +122,10 @@ def _row_reason() -> Expression:
         .when(F.rlike(line, F.lit(_CONTROL)), QUARANTINED + "control_character")
         .when(
             F.contains(line, F.lit('"')) & (num_quotes % 2 == 1), QUARANTINED + "unbalanced_quote"
+        )
+        .when(
+            F.contains(line, F.lit('"')) & F.rlike(bare, F.lit(f'(^|{mark})"')),
+            QUARANTINED + "stray_quote",
         )
         .when(F.col(CELLS).isNull(), QUARANTINED + "field_count")
     )
@@ -151,6 +142,8 @@ def _column_reason(cell: Expression, column: Column) -> Expression:
             reason = reason.when(is_wrong, f"{QUARANTINED}type:{column.name}")
         else:
             reason = F.when(is_wrong, f"{QUARANTINED}type:{column.name}")
+    if column.earliest or column.latest:
+        reason = reason.when(_is_outside(value, column), f"{QUARANTINED}out_of_range:{column.name}")
     if column.type in ("float", "double"):
         is_infinite = F.isnan(value) | (F.abs(value) == float("inf"))
         reason = reason.when(is_infinite, f"{QUARANTINED}not_finite:{column.name}")
@@ -159,9 +152,22 @@ def _column_reason(cell: Expression, column: Column) -> Expression:
     return reason
 
 
+def _is_outside(value: Expression, column: Column) -> Expression:
+    is_early = value < F.lit(column.earliest or None).cast(column.type)
+    is_late = value >= F.lit(column.latest or None).cast(column.type)
+    return F.coalesce(is_early, F.lit(False)) | F.coalesce(is_late, F.lit(False))
+
+
+def _range_text(column: Column) -> str:
+    said = [f"from {column.earliest}"] if column.earliest else []
+    said += [f"before {column.latest}"] if column.latest else []
+    return " and ".join(said)
+
+
 def _detail(rule: Expression, source: Source) -> Expression:
     kind, name = F.substring_index(rule, ":", 1), F.substring_index(rule, ":", -1)
     wanted = F.create_map(*[F.lit(x) for c in source.columns for x in (c.name, c.type)])
+    ranges = F.create_map(*[F.lit(x) for c in source.columns for x in (c.name, _range_text(c))])
     names = F.array(*[F.lit(column.name) for column in source.columns])
     cell = F.substring(
         F.try_element_at(F.map_from_arrays(names, F.col(CELLS)), name), 1, _SHOWN_CHARS
@@ -179,15 +185,22 @@ def _detail(rule: Expression, source: Source) -> Expression:
         ),
         "encoding": F.lit("expected UTF-8; got other bytes, or U+FFFD, which stands for such"),
         "control_character": F.lit("expected text; got a control character"),
+        "withdrawn": F.lit("good by itself; a later step set it aside"),
         "unbalanced_quote": F.lit(
             "expected each quote closed in its line; if quoted cells hold line ends, set "
             "is_multiline=True in the contract"
+        ),
+        "stray_quote": F.lit(
+            "expected a cell in quotes to end with its quote, and quotes inside it doubled"
         ),
         "field_count": F.concat(
             F.lit(f"expected {len(source.columns)} fields; got "), _num_fields(source.delimiter)
         ),
         "null": F.concat(F.lit("expected a value; got "), got),
         "not_finite": F.concat(F.lit("expected a finite number; got "), got),
+        "out_of_range": F.concat(
+            F.lit("expected a time "), F.try_element_at(ranges, name), F.lit("; got "), got
+        ),
         "timezone": F.concat(F.lit("expected a time with Z or an offset like +01:00; got "), got),
     }
     other = F.concat(F.lit("expected "), F.try_element_at(wanted, name), F.lit("; got "), got)

@@ -9,11 +9,12 @@ parses nothing, counts the rows of each block, and the two make the line number.
 from collections.abc import Sequence
 from urllib.parse import unquote
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 
 from pipelines.errors import LedgerError
-from pipelines.sources.inspect_files import MAX_LINE_BYTES, SourceFile
+from pipelines.sources.count import MAX_FIELDS, MAX_LINE_BYTES
+from pipelines.sources.inspect_files import SourceFile
 from pipelines.spark.schema import local_frame
 from schemas.contract import Source
 from schemas.derive import LINEAGE_NAMES
@@ -28,8 +29,6 @@ _SHIFT = "_shift"
 _CORRUPT = "_corrupt"
 _PARSED = "_parsed"
 _HEADER_POSITION = 1
-# Univocity fails a whole job at its own limit of columns, 20480
-_MAX_DELIMITERS = 20_000
 
 
 def read_records(spark: SparkSession, source: Source, files: Sequence[SourceFile]) -> DataFrame:
@@ -57,15 +56,23 @@ def read_records(spark: SparkSession, source: Source, files: Sequence[SourceFile
     return cut.withColumn(CELLS, F.when(is_whole, F.col(CELLS)))
 
 
+def _reader(spark: SparkSession) -> DataFrameReader:
+    # a session may be told to read half of a damaged file, or none of a missing one, without a word
+    return spark.read.options(ignoreCorruptFiles=False, ignoreMissingFiles=False)
+
+
 def _read_lines(spark: SparkSession, paths: list[str]) -> DataFrame:
-    return spark.read.text(paths).select(F.col("value").alias(RAW), *_place_columns())
+    return _reader(spark).text(paths).select(F.col("value").alias(RAW), *_place_columns())
 
 
 def _read_multiline(spark: SparkSession, source: Source, paths: list[str]) -> DataFrame:
-    reader = spark.read.schema(_schema(source)).options(**_options(source))
+    reader = _reader(spark).schema(_schema(source)).options(**_options(source))
     rows = reader.option("multiLine", True).option("encoding", "UTF-8").csv(paths)
     cells = F.array(*[_text(F.col(f"`{column.name}`")) for column in source.columns])
-    again = F.to_csv(F.struct(*[f"`{column.name}`" for column in source.columns]))
+    # as the source would write it: what is mended comes back as such text
+    shape = {"sep": source.delimiter, "escape": '"', "emptyValue": "", "nullValue": ""}
+    shape |= {"ignoreLeadingWhiteSpace": "false", "ignoreTrailingWhiteSpace": "false"}
+    again = F.to_csv(F.struct(*[f"`{column.name}`" for column in source.columns]), shape)
     return rows.select(
         F.coalesce(F.col(_CORRUPT), again).alias(RAW),
         F.when(F.col(_CORRUPT).isNull(), cells).alias(CELLS),
@@ -118,7 +125,7 @@ def _parse_quoted(line: Column, source: Source) -> Column:
     mark = source.delimiter
     num_delimiters = F.length(line) - F.length(F.replace(line, F.lit(mark), F.lit("")))
     is_fit = F.contains(line, F.lit('"')) & (F.octet_length(line) <= MAX_LINE_BYTES)
-    is_fit = is_fit & (num_delimiters <= _MAX_DELIMITERS * len(mark))
+    is_fit = is_fit & (num_delimiters <= MAX_FIELDS * len(mark))
     return F.from_csv(F.when(is_fit, line), _schema(source), _options(source))
 
 

@@ -17,8 +17,11 @@ from pipelines.tables.version import TableVersion
 
 COLUMNS = (
     "dataset string, source string, stage string, rule string, detail string, source_file string, "
-    "position long, raw string, run string"
+    "position long, raw string, run string, status string, settled_by string, "
+    "settled_at timestamp, mended_position long, note string"
 )
+OPEN = "open"
+AS_JSON = "set aside when the table was written; raw is the row as JSON"
 _QUARANTINED = "quarantined:"
 _FILE, _POSITION = "_source_file", "_source_position"
 
@@ -37,7 +40,7 @@ def broken_rows(marked: DataFrame) -> DataFrame:
     }
     return marked.where(F.startswith(F.col(FATE), F.lit(_QUARANTINED))).select(
         F.substring(F.col(FATE), len(_QUARANTINED) + 1, 1_000).alias("rule"),
-        F.lit("set aside when the table was written; raw is the row as JSON").alias("detail"),
+        F.lit(AS_JSON).alias("detail"),
         place["source_file"].alias("source_file"),
         place["position"].alias("position"),
         F.to_json(F.struct(*names), {"ignoreNullFields": "false"}).alias("raw"),
@@ -79,7 +82,8 @@ def write_quarantine(
 
     Args:
         spark: The session.
-        parts: Sources, and their rows as ``broken_rows`` gives them.
+        parts: Sources, and their rows as ``broken_rows`` gives them, which are open, or with the
+            columns that say whether they were mended or discarded since.
         key: The execution that sets them aside.
         num_expected: How many there must be, by another count.
 
@@ -93,14 +97,16 @@ def write_quarantine(
     for source, part in parts:
         told = {"dataset": layout.dataset, "source": source, "stage": key.step}
         told |= {"run": key.fingerprint}
-        rows = rows.unionByName(part.withColumns({name: F.lit(v) for name, v in told.items()}))
+        named = _with_status(part).withColumns({name: F.lit(v) for name, v in told.items()})
+        rows = rows.unionByName(named)
     path = layout.quarantine
     with lock_table(path):
         writer = rows.coalesce(1).write.format("delta").mode("overwrite")
         writer = writer.option("userMetadata", key.fingerprint)
         if versions(path):
             mine = f"dataset = '{layout.dataset}' AND stage = '{key.step}'"
-            writer = writer.option("replaceWhere", mine)
+            # a table that a former version wrote lacks columns
+            writer = writer.option("replaceWhere", mine).option("mergeSchema", "true")
         # no row in place of no row: Delta makes no commit
         _, made = commit(spark, path, key.fingerprint, lambda: writer.save(path))
         written = made or TableVersion(path, versions(path)[-1])
@@ -111,3 +117,12 @@ def write_quarantine(
             f"{written}: expected {num_expected} quarantined rows; the table holds {num_written}"
         )
     return written
+
+
+def _with_status(part: DataFrame) -> DataFrame:
+    if "status" in part.columns:
+        return part
+    kinds = {"settled_by": "string", "settled_at": "timestamp", "note": "string"}
+    kinds |= {"mended_position": "long"}
+    empty = {name: F.lit(None).cast(kind) for name, kind in kinds.items()}
+    return part.withColumns(empty | {"status": F.lit(OPEN)})

@@ -1,5 +1,6 @@
 """A step is done once: found by all that decides it, repeated if its outputs are gone."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from pipelines.errors import StateError
 from pipelines.layout import Layout
 from pipelines.state import fingerprint, read_json, write_json
-from pipelines.step import Fates, StepResult, once, read_result, step_key
+from pipelines.step import Fates, StepResult, once, read_record, read_result, step_key
 
 
 def _layout(tmp_path: Path) -> Layout:
@@ -54,6 +55,27 @@ def test_a_result_comes_back_from_its_json(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     write_json(path, asdict(result))
     assert read_result(read_json(path)) == result
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"step": 5},
+        {"tables": ["t@v0", None]},
+        {"tables": "t@v0"},
+        {"files": {"state": 1}},
+        {"seconds": "1"},
+        {"rows": {"x": {"read": 1.5, "kept": 1}}},
+        {"rows": {"x": {"read": -1, "kept": 1}}},
+        {"rows": {"x": {"read": 1, "kept": 1, "filtered": {"blank": True}}}},
+        {"details": {"mean": float("nan")}},
+    ],
+)
+def test_a_damaged_record_is_named(changes: dict[str, object], tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps({**asdict(StepResult("s", "d", "f")), **changes}))
+    with pytest.raises(StateError, match=r"r\.json: expected"):
+        read_record(path)
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

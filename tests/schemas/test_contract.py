@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from schemas.catalog import dataset, datasets
-from schemas.contract import Column, ContractError, DatasetSpec, Derived
+from schemas.contract import Column, ContractError, DatasetSpec, Derived, HashSplit
 from schemas.derive import (
     feature_columns,
     known_columns,
@@ -13,7 +13,7 @@ from schemas.derive import (
     table_spec,
     words,
 )
-from schemas.encode import Hashed, Impute, Join, Numeric, Rolling, Vocabulary
+from schemas.encode import Bucketed, Cyclic, Hashed, Impute, Join, Numeric, Rolling, Vocabulary
 from schemas.leakage import check_contract, encoded_columns
 
 FLIGHTS = dataset("flights")
@@ -104,6 +104,7 @@ LEAKS = [
 ]  # fmt: skip
 
 
+@pytest.mark.proves("B44")
 @pytest.mark.parametrize(("changes", "message"), LEAKS)
 def test_a_contract_that_leaks_or_errs_is_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ContractError, match="contract flights") as error:
@@ -121,6 +122,43 @@ def _columns(**changes: object) -> dict[str, object]:
     return _source(columns=(replace(first, **changes), *others))
 
 
+BAD_NUMBERS = [
+    ({"encodes": (*FLIGHTS.encodes, Numeric("temp"))}, "names come twice: ['temp_num']"),
+    ({"encodes": (Hashed(("origin",), 0),)}, "Hashed: expected columns, and 1 bucket or more"),
+    ({"encodes": (Hashed(("origin",), 8, "Is_Late"),)}, "names come twice: ['is_late']"),
+    ({"encodes": (Numeric("temp", clip=0.0),)}, "Numeric: expected a clip above 0"),
+    ({"encodes": (Vocabulary("origin", max_size=0),)}, "Vocabulary: expected sizes and counts of"),
+    ({"encodes": (Cyclic("hour", 0.0),)}, "Cyclic: expected a period above 0"),
+    ({"encodes": (Bucketed("temp", (2.0, 1.0)),)}, "Bucketed: expected rising boundaries"),
+    ({"encodes": (Bucketed("temp"),)}, "Bucketed: expected rising boundaries, or num_quantiles"),
+    ({"split": HashSplit(("origin",), 0.8, 0.1, 0.2)}, "expected fractions of the split that sum"),
+    ({"split": HashSplit(("colour",))}, "the split needs columns that are there; it names ['col"),
+    ({"split": replace(FLIGHTS.split, column="noon")}, "the split names no column 'noon'"),
+    ({"split": replace(FLIGHTS.split, train=("2013-02", "2013"))}, "split train: expected ISO"),
+    (
+        {"split": replace(FLIGHTS.split, test=("2014-01-01", "2013-11-01"))},
+        "split test: expected ISO dates or times, the earlier first",
+    ),
+    (
+        {"rollings": (replace(FLIGHTS.rollings[0], window_s=0), *FLIGHTS.rollings[1:])},
+        "expected a window above 0 s",
+    ),
+    (
+        {"joins": (replace(FLIGHTS.joins[0], tolerance_s=-1), *FLIGHTS.joins[1:])},
+        "expected keys, and a tolerance",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), BAD_NUMBERS)
+def test_a_number_or_name_that_cannot_be_meant_is_refused(
+    changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ContractError, match="contract flights") as error:
+        check_contract(_with(**changes))
+    assert message in str(error.value)
+
+
 BAD_SOURCES = [
     ({"sources": ()}, "it needs a source"),
     ({"sources": (*FLIGHTS.sources, FLIGHTS.sources[1])}, "sources: names come twice: ['weather'"),
@@ -130,7 +168,7 @@ BAD_SOURCES = [
     (_columns(name="Day"), "names come twice: ['Day', 'day']"),
     (_columns(name="split"), "names come twice: ['split', 'split']"),
     (_columns(name="is_late"), "names come twice: ['is_late', 'is_late']"),
-    (_columns(type="decimal"), "column year: expected a type among ('string',"),
+    (_columns(type="decimal"), "flights.columns[0] year.type: expected one of ['string', 'int',"),
     (_columns(earliest="2013-01-01"), "column year: earliest and latest bound dates and times"),
     (_columns(type="date", earliest="20130101"), "year: expected bounds like '2013-01-31'; got"),
     (_columns(type="timestamp", latest="2013-02-30"), "year: expected bounds like '2013-01-31'"),
@@ -141,6 +179,11 @@ BAD_SOURCES = [
     (_source(primary_key=()), "source flights needs a primary key"),
     (_source(primary_key=("tailnum",)), "source flights: its key ['tailnum'] may be null"),
     (_source(version_by=("seen_at",)), "source flights lacks its own columns ['seen_at']"),
+    (_source(format="json"), "sources[0] flights.format: expected one of ['csv']; got 'json'"),
+    (_source(primary_key=["year"]), "flights.primary_key: expected a tuple; got ['year']"),
+    (_source(max_malformed_share="1"), "flights.max_malformed_share: expected float; got '1'"),
+    ({"checks": {"silver": ()}}, "checks key: expected one of ['raw', 'deduplicated', "),
+    ({"label": None}, "label: expected Label; got None"),
     (_source(delimiter=""), "source flights: expected a delimiter like ',' or ';'; got ''"),
     (_source(delimiter='"'), "source flights: expected a delimiter like"),
     (_source(delimiter="||", is_multiline=True), "is_multiline takes a delimiter of one character"),
@@ -152,6 +195,7 @@ BAD_SOURCES = [
 ]  # fmt: skip
 
 
+@pytest.mark.proves("B41", "B45")
 @pytest.mark.parametrize(("changes", "message"), BAD_SOURCES)
 def test_a_source_that_cannot_be_meant_is_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ContractError, match="contract flights") as error:

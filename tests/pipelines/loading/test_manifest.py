@@ -174,6 +174,7 @@ def test_rows_that_differ_from_the_log_are_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+@pytest.mark.proves("B46")
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -204,6 +205,7 @@ def _with(table: pa.Table, name: str, values: Any) -> pa.Table:
     return table.set_column(table.schema.get_field_index(name), name, values)
 
 
+@pytest.mark.proves("B47")
 def test_an_empty_split_is_named(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"split 'test'; it has none .*'train': 50"):
         read(make(tmp_path)).row_groups("test")

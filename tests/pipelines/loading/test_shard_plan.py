@@ -149,6 +149,7 @@ def test_a_number_of_ranks_that_does_not_divide_the_lanes_is_refused() -> None:
         ShardPlan((100,), 24, seed=1).check_world(World(0, 5))
 
 
+@pytest.mark.proves("B47")
 def test_fewer_rows_than_ranks_are_refused() -> None:
     with pytest.raises(TrainingError, match=r"got 3 rows for 4 ranks. Take fewer ranks"):
         ShardPlan((3,), 24, seed=1).check_world(World(0, 4))

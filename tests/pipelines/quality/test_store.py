@@ -61,6 +61,7 @@ def test_a_personal_value_is_nowhere_in_the_folder(report: QualityReport, folder
     assert "planted-name" not in str(report)
 
 
+@pytest.mark.proves("B42")
 def test_sampled_values_are_text_in_the_page(report: QualityReport, folder: Path) -> None:
     page = (folder / report.data_docs).read_text()
     assert "<script>boo" not in page

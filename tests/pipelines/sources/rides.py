@@ -8,7 +8,7 @@ COLUMNS = (
     Column("ride_id", "int"),
     Column("name", "string", is_nullable=True),
     Column("fare", "double", is_nullable=True),
-    Column("day", "date", is_nullable=True),
+    Column("day", "date", is_nullable=True, earliest="1900-01-01", latest="2100-01-01"),
     Column("at", "timestamp", is_nullable=True),
     Column("phone", "long", is_nullable=True, is_personal=True),
 )

@@ -26,6 +26,7 @@ _WRONG = [
 ]
 
 
+@pytest.mark.proves("B10", "B11", "B12", "B13", "B14", "B18", "B23")
 @pytest.mark.parametrize(("line", "message"), _WRONG)
 def test_each_difference_is_named(line: bytes, message: str) -> None:
     with pytest.raises(ContractError, match=message):

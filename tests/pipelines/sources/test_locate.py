@@ -1,3 +1,4 @@
+import os
 import stat
 import zipfile
 from collections.abc import Callable
@@ -51,12 +52,14 @@ def test_a_folder_and_a_pattern_give_their_files_in_order(tmp_path: Path) -> Non
         ]
 
 
+@pytest.mark.proves("B34")
 def test_a_place_without_files_is_an_error(tmp_path: Path) -> None:
     for place in (str(tmp_path), f"{tmp_path}/*.csv", f"{tmp_path}/no.csv"):
         with pytest.raises(ParameterError, match="nothing is at"):
             locate("d", source(), [place], tmp_path)
 
 
+@pytest.mark.proves("B33")
 @pytest.mark.parametrize("name", ["_x.csv", ".x.csv"])
 def test_a_name_that_spark_skips_is_an_error(name: str, tmp_path: Path) -> None:
     write(tmp_path / name, GOOD)
@@ -68,6 +71,14 @@ def test_a_folder_in_a_folder_is_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     with pytest.raises(ContractError, match="it is a folder"):
         locate("d", source(), [str(tmp_path)], tmp_path)
+
+
+@pytest.mark.proves("B32")
+def test_a_pipe_or_device_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.csv")
+    for place in (f"{tmp_path}/a.csv", "/dev/null"):
+        with pytest.raises(ContractError, match="it is not a plain file"):
+            locate("d", source(), [place], tmp_path)
 
 
 def _archive(path: Path, *members: tuple[str, bytes], mode: int = 0) -> Path:
@@ -105,6 +116,7 @@ _BAD_ARCHIVES: list[tuple[Callable[[Path], Path], str]] = [
 ]
 
 
+@pytest.mark.proves("B32")
 @pytest.mark.parametrize(("make", "message"), _BAD_ARCHIVES)
 def test_an_unsafe_archive_leaves_nothing(
     make: Callable[[Path], Path], message: str, tmp_path: Path

@@ -36,6 +36,20 @@ def test_without_a_version_column_the_later_file_then_the_later_line_wins(
     assert sorted((row.ride, row.fare) for row in kept.collect()) == [("a", 2), ("b", 6)]
 
 
+@pytest.mark.proves("B38")
+def test_a_row_that_comes_late_takes_its_place_by_version_not_by_arrival(
+    spark: SparkSession,
+) -> None:
+    on_time = [("a", 1, 1, "f1", 1), ("a", 2, 2, "f1", 2), ("b", 1, 1, "f1", 3)]
+    late = [("a", 1, 1, "f9", 1), ("a", 2, 2, "f1", 2), ("b", 1, 1, "f1", 3), ("c", 7, 0, "f9", 2)]
+    found = []
+    for rows in (on_time, late):
+        kept = deduplicate(_frame(spark, rows), ["ride"], ["updated"], _LINEAGE)
+        found.append(sorted((row.ride, row.fare) for row in kept.collect()))
+    assert found == [[("a", 2), ("b", 1)], [("a", 2), ("b", 1), ("c", 7)]]
+
+
+@pytest.mark.proves("B36")
 def test_equal_content_is_a_duplicate_and_other_content_an_older_version(
     spark: SparkSession,
 ) -> None:
@@ -51,6 +65,7 @@ def test_the_same_values_in_other_columns_are_other_content(spark: SparkSession)
     assert _fates(marked) == {"kept": 1, "filtered:older_version": 1}
 
 
+@pytest.mark.proves("B37")
 def test_other_content_of_the_version_that_is_kept_is_a_conflict(spark: SparkSession) -> None:
     rows = [("a", 1, 2, "f", 1), ("a", 2, 2, "f", 2), ("a", 3, 1, "f", 3), ("a", 4, 1, "f", 4)]
     rows += [("b", 1, None, "f", 5), ("b", 2, None, "f", 6), ("b", 2, None, "f", 7)]

@@ -66,6 +66,7 @@ def test_words_are_ranked_by_count_and_the_unknown_is_zero(spark: SparkSession) 
     assert _encoded(spark, Vocabulary("word", max_size=1))["word_code"] == [0, 1, 0, 0, 0, 1]
 
 
+@pytest.mark.proves("B43")
 def test_a_word_that_training_never_saw_is_out_of_vocabulary(spark: SparkSession) -> None:
     state = fit_encode(_frame(spark), [Vocabulary("word")], ["id"])
     new = _frame(spark, [(1, 1.0, "zebra", 0)])
@@ -107,6 +108,7 @@ def test_no_encoding_is_ever_null_even_on_rows_of_nulls(spark: SparkSession) -> 
     assert all(None not in values for values in _encoded(spark, *items).values())
 
 
+@pytest.mark.proves("B43")
 def test_a_column_without_values_is_an_error(spark: SparkSession) -> None:
     df = _frame(spark, [(1, None, None, 0)])
     with pytest.raises(ContractError, match=r"vocabulary of \['word'\]: expected values"):
@@ -117,6 +119,7 @@ def test_a_column_without_values_is_an_error(spark: SparkSession) -> None:
         fit_encode(df, [Bucketed("x", num_quantiles=2)], ["id"])
 
 
+@pytest.mark.proves("B43")
 def test_a_constant_column_is_scaled_without_dividing_by_zero(spark: SparkSession) -> None:
     df = _frame(spark, [(1, 5.0, "a", 0), (2, 5.0, "a", 0)])
     state = fit_encode(df, [Numeric("x")], ["id"])

@@ -1,0 +1,25 @@
+"""Entry point of the job ``replay``: rows out of the quarantine, or mended ones back in."""
+
+from dataclasses import asdict, replace
+
+from pipelines.cli import run_job
+from pipelines.replay import Exported, ReplayParams, places_of_last_ingest, run
+from pipelines.step import StepResult
+
+
+def replay(params: ReplayParams) -> Exported | StepResult:
+    """Export rows, or land mended ones and ingest, with a Spark session of this job's own."""
+    done = run(params)
+    if isinstance(done, Exported):
+        return done
+    from pipelines.ingest import IngestParams
+    from pipelines.ingest import run as ingest
+    from pipelines.spark.session import spark_session
+
+    places = places_of_last_ingest(params)
+    made = ingest(spark_session("replay"), IngestParams(params.dataset, params.root, places))
+    return replace(made, details={**made.details, "replay": asdict(done)})
+
+
+if __name__ == "__main__":
+    run_job(replay, ReplayParams)
