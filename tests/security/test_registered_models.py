@@ -15,7 +15,7 @@ from pipelines.layout import Layout
 from pipelines.register import RegisterParams
 from pipelines.registry import store
 from pipelines.score import ScoreParams
-from pipelines.state import file_digest, write_json
+from pipelines.state import file_digest, read_json, write_json
 from pipelines.step import StepResult
 from tests.pipelines import tiny
 
@@ -54,10 +54,10 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registered]
 
 def _better(folder: Path, first: RegisterParams) -> RegisterParams:
     model = tiny.save_model(folder / "second.keras", scale=2.0)
-    figures = json.loads(Path(first.metrics).read_text())
+    figures = read_json(Path(first.metrics))
     figures |= {"model_sha256": file_digest(Path(model))}
     figures["validation"]["network"]["roc_auc"] = 0.999
-    (folder / "metrics.json").write_text(json.dumps(figures))
+    write_json(folder / "metrics.json", figures)
     return replace(first, model=model, metrics=str(folder / "metrics.json"))
 
 
