@@ -101,7 +101,7 @@ def _cells_fate(cells: list[str]) -> Fate:
                 return Fate(f"null:{column.name}")
             values.append(None)
             continue
-        value = cell if column.type == "string" else _READERS[column.type](bare.strip("\t\r\n "))
+        value = cell if column.type == "string" else _READERS[column.type](bare)
         if isinstance(value, _Rule):
             return Fate(f"{value.rule}:{column.name}")
         values.append(value)
@@ -116,7 +116,8 @@ _TYPE = _Rule("type")
 
 
 def _whole(bits: int) -> Any:
-    def read(text: str) -> Any:
+    def read(cell: str) -> Any:
+        text = cell.strip("\t\r\n ")
         value = int(text) if _WHOLE.fullmatch(text) else None
         is_fit = value is not None and -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
         return value if is_fit else _TYPE
@@ -124,7 +125,8 @@ def _whole(bits: int) -> Any:
     return read
 
 
-def _double(text: str) -> Any:
+def _double(cell: str) -> Any:
+    text = cell.strip("\t\r\n ")
     if _NOT_FINITE.fullmatch(text):
         return _Rule("not_finite")
     if not _NUMBER.fullmatch(text):
@@ -133,6 +135,10 @@ def _double(text: str) -> Any:
 
 
 def _day(text: str) -> Any:
+    if text.startswith("0000-"):
+        # the year 0 is a leap year to ISO 8601; Python begins at 1
+        is_day = isinstance(_day(f"2000{text[4:]}"), date)
+        return _Rule("out_of_range") if is_day else _TYPE
     try:
         value = date.fromisoformat(text) if _DATE.fullmatch(text) else None
     except ValueError:
