@@ -22,8 +22,8 @@ from pipelines.tables.records import read_records
 from schemas.contract import Column, DatasetSpec, HashSplit, Label, Source
 from schemas.drift import ColumnLimits, Drift, Limits
 from schemas.encode import Numeric, Vocabulary
+from tests.chromium import open_page, scroll_width, text_of
 from tests.passed import mark_passed
-from tests.pipelines.test_report import _open, _text
 
 SPEC = DatasetSpec(
     "rides",
@@ -273,9 +273,9 @@ def page(lake: Lake, shifted: str) -> Path:
 
 
 def test_the_browser_shows_what_drifted_first(page: Path, tmp_path: Path) -> None:
-    document, complaints = _open(page, tmp_path, "--dump-dom")
+    document, complaints = open_page(page, tmp_path, "--dump-dom")
     assert not complaints
-    text = _text(document)
+    text = text_of(document)
     for expected in (
         "Rides of a town: drift beyond a limit of error",
         "on which version 1 of rides was trained",
@@ -308,16 +308,7 @@ def test_the_page_asks_nothing_of_the_network_and_links_to_earlier_looks(
 
 @pytest.mark.parametrize("frame", [1280, 400])
 def test_the_page_is_no_wider_than_the_window(page: Path, tmp_path: Path, frame: int) -> None:
-    outer = tmp_path / "outer.html"
-    outer.write_text(
-        f"<iframe id=f src='{page.as_uri()}' width={frame} height=900></iframe><p id=out></p>"
-        "<script>onload=()=>{const d=f.contentDocument.documentElement;"
-        "out.textContent='scroll '+d.scrollWidth+' of '+d.clientWidth}</script>"
-    )
-    flags = ("--allow-file-access-from-files", "--dump-dom", "--window-size=1300,900")
-    document, _ = _open(outer, tmp_path, *flags)
-    scroll, client = map(int, re.findall(r"scroll (\d+) of (\d+)", document)[0])
-    assert client > frame - 30
+    scroll, client = scroll_width(page, tmp_path, frame)
     assert scroll <= client
 
 
