@@ -12,7 +12,7 @@ import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import h5py
 
@@ -119,7 +119,7 @@ def _named_classes(value: Any) -> Iterator[tuple[str | None, str]]:
 
 def _check_weights(path: Path, weights: bytes) -> None:
     with h5py.File(io.BytesIO(weights), "r") as file:
-        total, pending = 0, [file["/"]]
+        total, pending = 0, [cast("h5py.Group", file["/"])]
         while pending:
             group = pending.pop()
             for name in group:

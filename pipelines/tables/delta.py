@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import delta.exceptions.captured  # noqa: F401  until it is imported, conflicts are Py4JJavaErrors
+# until it is imported, conflicts are Py4JJavaErrors
+import delta.exceptions.captured  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from delta.exceptions import DeltaConcurrentModificationException
 from pyspark.sql import DataFrame, SparkSession
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipelines.quality.checks import single_checks
 from pipelines.spark.schema import struct_type
 from schemas.catalog import dataset
-from schemas.contract import LAYERS, ContractError, DatasetSpec
+from schemas.contract import LAYERS, ContractError, DatasetSpec, Layer
 from schemas.derive import feature_columns, imputed_sources, known_columns, table_spec
 from schemas.leakage import check_contract
 from tests.pipelines.sources.rides import spec as rides
@@ -100,9 +100,10 @@ def _check(spec: Any) -> str:
 
 
 def _use(spec: DatasetSpec) -> None:
-    tables = [("imputed", name) for name in imputed_sources(spec)]
+    imputed: Layer = "imputed"
+    tables = [(imputed, name) for name in imputed_sources(spec)]
     for source in spec.sources:
-        layers = LAYERS if source is spec.main else ("raw", "deduplicated")
+        layers: tuple[Layer, ...] = LAYERS if source is spec.main else ("raw", "deduplicated")
         tables += [(layer, source.name) for layer in layers]
     for layer, name in tables:
         table = table_spec(spec, layer, name)

@@ -47,7 +47,7 @@ def _rows(draw: st.DrawFn, delimiter: str, *, is_multiline: bool) -> bytes:
         return draw(st.binary(max_size=12)).replace(b"\n", b"").replace(b"\r", b"")
     if kind == 1:
         return draw(st.sampled_from([b"", b"  ", b",,,,,", b",,,"]))
-    cells = list(_GOOD)
+    cells: list[str] = list(_GOOD)
     cells[0] = str(draw(st.integers(1, 10**6)))
     for place in draw(st.lists(st.integers(0, len(COLUMNS) - 1), max_size=2)):
         cells[place] = str(draw(_cells))
@@ -82,7 +82,7 @@ def _draw(strategy: st.SearchStrategy[bytes], count: int) -> list[bytes]:
 
     @settings(
         max_examples=count, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[*HealthCheck.__members__.values()],
     )  # fmt: skip
     @given(strategy)
     def collect(item: bytes) -> None:

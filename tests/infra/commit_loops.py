@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +94,7 @@ class CommitLoop:
 @contextmanager
 def commit_loops(
     classes: Path, environments: Sequence[dict[str, str]]
-) -> Iterator[list[CommitLoop]]:
+) -> Generator[list[CommitLoop]]:
     """Start one process for each environment, all ready; end them."""
     loops = [CommitLoop(classes, variables) for variables in environments]
     try:

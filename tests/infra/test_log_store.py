@@ -7,7 +7,7 @@ import subprocess
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -37,7 +37,7 @@ def writers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Writers]:
     folder = tmp_path_factory.mktemp("writers")
     classes, shim = compile_loop(folder), build_shim(folder)
     hold, calls = Hold(folder / "hold"), folder / "calls"
-    disturbed = {"calls": "link,rename", "names": "/_delta_log/0", "delay_ms": 8}
+    disturbed: Any = {"calls": "link,rename", "names": "/_delta_log/0", "delay_ms": 8}
     environments = [
         preloaded(shim, **disturbed, delay_seed=1, hold=str(hold.path), calls_log=str(calls)),
         *[preloaded(shim, **disturbed, delay_seed=seed) for seed in (2, 3, 4)],

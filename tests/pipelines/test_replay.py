@@ -222,7 +222,7 @@ def test_what_can_be_mended_is_exported_and_the_rest_is_counted(tmp_path: Path) 
 
 @pytest.mark.parametrize("asked", [{}, {"personal": True}])
 def test_the_text_of_personal_rows_is_exported_only_if_asked(
-    asked: dict[str, bool],
+    asked: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -249,7 +249,8 @@ def test_one_row_that_can_t_be_taken_leaves_all_as_they_were(tmp_path: Path) -> 
 
 
 def test_without_an_ingest_or_a_file_it_says_what_to_give(tmp_path: Path) -> None:
-    for given in ({}, {"export": "a", "rows": "b"}):
+    both: list[Any] = [{}, {"export": "a", "rows": "b"}]
+    for given in both:
         with pytest.raises(ParameterError, match="either --export FILE or --rows FILE"):
             run(ReplayParams("rides", str(tmp_path), **given))
     with pytest.raises(ParameterError, match=r"expected an ingest of rides under .*the ledger has"):

@@ -1,6 +1,6 @@
 """No session writes Delta's log on a local disk by another store than ours."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ DEFAULT = "io.delta.storage.HDFSLogStore"
 
 
 @contextmanager
-def started_with(spark: SparkSession, **settings: str | None) -> Iterator[None]:
+def started_with(spark: SparkSession, **settings: str | None) -> Generator[None]:
     """The session as it were if it had been started with other settings of delta.logStore."""
-    conf: Any = spark.sparkContext._jsc.sc().conf()
+    context: Any = spark.sparkContext
+    conf = context._jsc.sc().conf()
     ours = "spark.delta.logStore.file.impl"
     given = {f"spark.delta.logStore.{name.replace('_', '.')}": v for name, v in settings.items()}
     for key, value in given.items():

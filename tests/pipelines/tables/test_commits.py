@@ -119,7 +119,7 @@ def test_an_entry_that_says_other_than_the_last_of_its_name_is_made(
     table = write_table(spark.range(3).toDF("id"), str(tmp_path / "rides" / "raw" / "rides"), "r")
     layout = Layout(str(tmp_path), "rides")
     for success in (True, True, False, True):
-        report = {"table": str(table), "success": success, "checks": []}
+        report: dict[str, object] = {"table": str(table), "success": success, "checks": []}
         account_for(_checked(report), layout)
     assert [row["passed"] for row in read_ledger(layout)] == [True, False, True]
 

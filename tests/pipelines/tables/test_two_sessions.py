@@ -10,6 +10,7 @@ import sys
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -49,7 +50,7 @@ class Other:
 @contextmanager
 def started(program: str, folder: Path) -> Generator[Other]:
     hold = Hold(folder / "hold")
-    settings = {"calls": "link,rename", "names": "/_delta_log/0", "delay_ms": 200}
+    settings: Any = {"calls": "link,rename", "names": "/_delta_log/0", "delay_ms": 200}
     environment = preloaded(build_shim(folder), **settings, delay_seed=7, hold=str(hold.path))
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).parent / program)],
