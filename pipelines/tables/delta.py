@@ -15,7 +15,7 @@ from typing import Any
 
 # until it is imported, conflicts are Py4JJavaErrors
 import delta.exceptions.captured  # noqa: F401  # pyright: ignore[reportUnusedImport]
-from delta.exceptions import DeltaConcurrentModificationException
+from delta import exceptions
 from pyspark.sql import DataFrame, SparkSession
 
 from pipelines.checksum import read_verified, verify
@@ -27,6 +27,10 @@ from pipelines.step import StepResult
 from pipelines.tables.commits import commit_path, is_taken_back, last_commit, versions
 from pipelines.tables.version import TableVersion, parse_version
 
+# another writer's commit came in between; they have no class of their own above them
+CONFLICTS: tuple[type[Exception], ...] = tuple(
+    getattr(exceptions, name) for name in exceptions.__all__
+)
 _TRIES = 4
 _PAUSE_S = 0.2
 # of a session; each writer of Delta's then skips what it takes for a repetition
@@ -192,7 +196,7 @@ def commit(
         known, left = versions(path), left - 1
         try:
             write()
-        except DeltaConcurrentModificationException as error:
+        except CONFLICTS as error:
             _wait_for_others(path, error, left)
             continue
         made = last_commit(path, lambda action: _is_made_by(action, fingerprint))

@@ -100,17 +100,18 @@ def _check(spec: Any) -> str:
 
 
 def _use(spec: DatasetSpec) -> None:
-    imputed: Layer = "imputed"
-    tables = [(imputed, name) for name in imputed_sources(spec)]
-    for source in spec.sources:
-        layers: tuple[Layer, ...] = LAYERS if source is spec.main else ("raw", "deduplicated")
-        tables += [(layer, source.name) for layer in layers]
-    for layer, name in tables:
-        table = table_spec(spec, layer, name)
-        assert struct_type(table.columns).fieldNames()
-        assert single_checks(table)
-    names = [item.name for item in feature_columns(spec.encodes)]
-    assert len(names) == len(set(names)), names
+    tables: dict[Layer, list[str]] = {layer: [spec.main.name] for layer in LAYERS}
+    others = [source.name for source in spec.sources[1:]]
+    tables["raw"] += others
+    tables["deduplicated"] += others
+    tables["imputed"] += imputed_sources(spec)
+    for layer, names in tables.items():
+        for name in names:
+            table = table_spec(spec, layer, name)
+            assert struct_type(table.columns).fieldNames()
+            assert single_checks(table)
+    features = [item.name for item in feature_columns(spec.encodes)]
+    assert len(features) == len(set(features)), features
     assert struct_type(tuple(known_columns(spec).values())).fieldNames()
     assert len(spec.fingerprint()) == 16
 

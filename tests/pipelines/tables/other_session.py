@@ -3,14 +3,13 @@
 import json
 import sys
 
-from delta.exceptions import DeltaConcurrentModificationException
 from delta.tables import DeltaTable
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from pipelines.errors import TableError
 from pipelines.spark.session import spark_session
-from pipelines.tables.delta import write_table
+from pipelines.tables.delta import CONFLICTS, write_table
 
 
 def append(spark: SparkSession, path: str, name: str) -> None:
@@ -49,7 +48,7 @@ def main() -> None:
         try:
             ACTIONS[action](spark, path, name)
             print("done", flush=True)
-        except DeltaConcurrentModificationException as error:
+        except CONFLICTS as error:
             print(f"conflict {type(error).__name__}", flush=True)
         except (PySparkException, TableError) as error:
             said = str(error).partition("\n")[0]
