@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +6,7 @@ import pytest
 from pipelines import evaluate
 from pipelines.errors import ParameterError, TrainingError
 from pipelines.evaluate import EvaluateParams
+from pipelines.state import read_json
 from tests.pipelines import tiny
 
 
@@ -33,7 +33,7 @@ def test_figures_plots_and_verdict_are_written_once(params: EvaluateParams) -> N
     assert models["majority_class"]["roc_auc"] == 0.5
     assert sum(models["network"]["confusion"].values()) == 200
     assert first.details["rows"]["train"] == 600
-    assert json.loads(Path(first.files["metrics"]).read_text()) == first.details
+    assert read_json(Path(first.files["metrics"])) == first.details
     for plot in ("roc", "precision_recall", "calibration", "scores"):
         assert Path(first.files[plot]).read_bytes().startswith(b"\x89PNG")
     assert evaluate.run(params).is_reused

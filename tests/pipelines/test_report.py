@@ -133,7 +133,7 @@ def test_the_same_records_give_the_same_page(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, "found no file at"),
-        ("not json", "expected JSON in"),
+        ("not json", "expected the JSON that was written"),
         ("[1]", "expected a JSON object in .* got list"),
         ('{"a": 1}', r"expected the record of a step in .* got keys \['a'\]"),
     ],

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 import pipelines.validate
 from pipelines.errors import DataQualityError, ParameterError
 from pipelines.registry import store
-from pipelines.step import read_result
+from pipelines.step import read_record
 from pipelines.tables.delta import write_table
 from pipelines.validate import ValidateParams, run
 from schemas.contract import Check, Column, DatasetSpec, HashSplit, Label, Source
@@ -90,7 +90,7 @@ def test_all_inputs_are_checked_and_stored_before_an_error_stops_the_run_again_a
     entries = tmp_path / "rides" / "reports" / "quality" / "entries" / "00000.json"
     assert [entry["errors"] for entry in json.loads(entries.read_text())] == [1]
     record = next((tmp_path / "rides" / "steps").glob("validate-raw-*.json"))
-    reports = read_result(json.loads(record.read_text())).details["reports"]
+    reports = read_record(record).details["reports"]
     assert [report["success"] for report in reports] == [False, True]
 
 
