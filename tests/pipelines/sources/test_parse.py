@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pyspark.errors import PySparkException
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
 from pipelines.errors import LedgerError
@@ -202,7 +202,7 @@ def test_a_session_that_may_read_half_a_damaged_file_is_not_asked_to(
         packed = tmp_path / "b.csv.gz"
         packed.write_bytes(half)
         damaged = [replace(files[0], name=packed.name, path=str(packed))]
-        with pytest.raises(PySparkException, match="FAILED_READ_FILE"):
+        with pytest.raises(Py4JJavaError, match="FAILED_READ_FILE"):
             read_records(spark, source(), damaged)
     finally:
         for name in ("ignoreCorruptFiles", "ignoreMissingFiles"):
