@@ -55,6 +55,8 @@ def line_fates(content: bytes, said: Source = SOURCE) -> dict[int, Fate]:
 def record_fates(content: bytes, said: Source) -> dict[int, Fate]:
     """Give the fate of each record that is not empty by its number, the header's being 1."""
     text = content.decode("utf-8-sig", errors="replace")
+    if text.partition("\n")[0].endswith("\r"):
+        text = text.replace("\r\n", "\n")  # in cells too: what ends the file's lines is one sign
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=said.delimiter, strict=True)
     records = [record for record in reader if record]
     return {n: _record_fate(cells) for n, cells in enumerate(records, start=1) if n > 1}

@@ -82,7 +82,7 @@ def _draw(strategy: st.SearchStrategy[bytes], count: int) -> list[bytes]:
 
     @settings(
         max_examples=count, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
-        suppress_health_check=[*HealthCheck.__members__.values()],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )  # fmt: skip
     @given(strategy)
     def collect(item: bytes) -> None:
@@ -163,8 +163,9 @@ _CASES = [("lines", ",", 60), ("records", ",", 60)]
 _MANY = [("lines", ",", 2000), ("lines", "||", 1000), ("lines", ".", 1000), ("records", ";", 2000)]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("case", [*_CASES, *_MANY], ids=str)
+@pytest.mark.parametrize(
+    "case", [*_CASES, *[pytest.param(case, marks=pytest.mark.slow) for case in _MANY]], ids=str
+)
 def test_each_row_of_a_drawn_file_has_the_fate_that_the_contract_gives_it(
     case: tuple[str, str, int], spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
