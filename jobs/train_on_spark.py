@@ -4,10 +4,10 @@ The tables must be where every executor can read them, and the project installed
 services listen on the interfaces of ``--interfaces`` and take messages signed with the run's key.
 """
 
+import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -48,7 +48,7 @@ def main() -> StepResult:
 
     spark_session("train")
     try:
-        results: list[Any] = horovod.spark.run(
+        results: list[str] = horovod.spark.run(
             _rank,
             (params,),
             num_proc=job.np,
@@ -67,17 +67,17 @@ def main() -> StepResult:
             "above for a rank's own message, and that the cluster has a free core for each rank; "
             "run again to go on from the last checkpoint"
         ) from error
-    return read_result(results[0])
+    return read_result(json.loads(results[0]))
 
 
-def _rank(params: TrainParams) -> dict[str, Any]:
-    """Play one rank inside a Spark task."""
+def _rank(params: TrainParams) -> str:
+    """Play one rank inside a Spark task; give its result as JSON."""
     from pipelines.training.distributed import start, stop
 
     with keep_private():
         result = run(params, start())
         stop()
-    return asdict(result)
+    return json.dumps(asdict(result))
 
 
 if __name__ == "__main__":
