@@ -23,6 +23,7 @@ from pipelines.quality.references import count_like, fit_profiles, kept_profiles
 from pipelines.registry import store
 from pipelines.reporting.drift_columns import describe_columns
 from pipelines.reporting.drift_page import render_drift
+from pipelines.reporting.quality_site import QualitySite, refresh_index
 from pipelines.state import fingerprint, read_json, write_bytes, write_json
 from pipelines.step import StepKey, StepResult, once, read_result, step_key
 from pipelines.tables.chosen_rows import ALL, ChosenRows
@@ -236,6 +237,9 @@ def _write(key: StepKey, spec: DatasetSpec, result: dict[str, Any]) -> StepResul
     page = render_drift(result, spec.title, earlier)
     write_json(folder / "drift.json", result)
     write_bytes(folder / "index.html", page.encode())
+    places = (key.layout.quality_pages, key.layout.quality, key.layout.drift_pages)
+    if (key.layout.quality_pages / "index.html").exists():
+        refresh_index(QualitySite(spec.name, spec.title, *places))
     details = look_of(result, folder / "index.html")
     files = {"report": str(folder / "index.html"), "numbers": str(folder / "drift.json")}
     return StepResult(key.step, spec.name, key.fingerprint, files=files, details=details)

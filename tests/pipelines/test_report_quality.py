@@ -15,6 +15,7 @@ from pipelines.errors import DataQualityError, ParameterError, TableError
 from pipelines.layout import Layout
 from pipelines.registry import store
 from pipelines.report_quality import ReportQualityParams, close_gate, run
+from pipelines.reporting.quality_site import QualitySite, refresh_index
 from pipelines.state import write_json
 from pipelines.step import StepResult
 from pipelines.tables.delta import write_table
@@ -304,6 +305,15 @@ def test_the_page_asks_nothing_of_the_network_and_links_to_earlier_looks(
     later = Path(lake.look(shifted, where=("ride_id < 3001",)).files["report"])
     links = re.findall(r'href="(\.\./[^"]+/index\.html)"', later.read_text())
     assert page in [(later.parent / link).resolve() for link in links]
+
+
+def test_the_index_of_checks_leads_to_the_newest_page(lake: Lake, shifted: str) -> None:
+    layout = lake.layout
+    places = (layout.quality_pages, layout.quality, layout.drift_pages)
+    index = refresh_index(QualitySite("rides", "Rides of a town", *places))
+    looked = Path(lake.look(shifted, where=("ride_id < 2001",)).files["report"])
+    links = re.findall(r'href="(\.\./drift/[^"]+)"', index.read_text())
+    assert looked in [(index.parent / link).resolve() for link in links]
 
 
 @pytest.mark.parametrize("frame", [1280, 400])
