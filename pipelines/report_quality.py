@@ -232,14 +232,13 @@ def _state(layout: Layout, features: str) -> dict[str, Any]:
 
 
 def _write(key: StepKey, spec: DatasetSpec, result: dict[str, Any]) -> StepResult:
-    folder = key.layout.reports / "drift" / key.fingerprint
+    folder = key.layout.drift_pages / key.fingerprint
     earlier = earlier_looks(key.layout, key.fingerprint, folder)
     page = render_drift(result, spec.title, earlier)
     write_json(folder / "drift.json", result)
     write_bytes(folder / "index.html", page.encode())
-    places = (key.layout.quality_pages, key.layout.quality, key.layout.drift_pages)
     if (key.layout.quality_pages / "index.html").exists():
-        refresh_index(QualitySite(spec.name, spec.title, *places))
+        refresh_index(QualitySite.of(key.layout, spec.title))
     details = look_of(result, folder / "index.html")
     files = {"report": str(folder / "index.html"), "numbers": str(folder / "drift.json")}
     return StepResult(key.step, spec.name, key.fingerprint, files=files, details=details)

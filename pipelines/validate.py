@@ -71,7 +71,7 @@ def run(spark: SparkSession, params: ValidateParams) -> StepResult:
     check_run_name(params.run)
     layout = Layout(params.root, params.dataset)
     spec = dataset(params.dataset)
-    site = quality_site(layout, spec.title)
+    site = QualitySite.of(layout, spec.title)
     tables = [parse_version(text) for text in params.inputs]
     layer = _layer(tables)
     specs = [table_spec(spec, layer, table.name) for table in tables]
@@ -113,12 +113,6 @@ def _layer(tables: list[TableVersion]) -> Layer:
             f"as <root>/<dataset>/<layer>/<source>@v<n>; got layers {sorted(found)}"
         )
     return cast("Layer", found.pop())
-
-
-def quality_site(layout: Layout, title: str) -> QualitySite:
-    """Give the places of a data set's pages of checks."""
-    places = (layout.quality_pages, layout.quality, layout.drift_pages)
-    return QualitySite(layout.dataset, title, *places)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import ParameterError
+from pipelines.layout import Layout
 from pipelines.lock import hold_lock
 from pipelines.reporting.quality_page import PageFacts, render_index, render_run
 from pipelines.reporting.quality_view import count_failed
@@ -37,6 +38,12 @@ class QualitySite:
     folder: Path
     docs: Path
     drift: Path
+
+    @classmethod
+    def of(cls, layout: Layout, title: str) -> "QualitySite":
+        """Give the site of a data set, at its places under the root."""
+        places = (layout.quality_pages, layout.quality, layout.drift_pages)
+        return cls(layout.dataset, title, *places)
 
     def record_path(self, validation: str) -> Path:
         """File of what one validation found."""

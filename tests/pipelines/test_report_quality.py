@@ -308,9 +308,7 @@ def test_the_page_asks_nothing_of_the_network_and_links_to_earlier_looks(
 
 
 def test_the_index_of_checks_leads_to_the_newest_page(lake: Lake, shifted: str) -> None:
-    layout = lake.layout
-    places = (layout.quality_pages, layout.quality, layout.drift_pages)
-    index = refresh_index(QualitySite("rides", "Rides of a town", *places))
+    index = refresh_index(QualitySite.of(lake.layout, "Rides of a town"))
     looked = Path(lake.look(shifted, where=("ride_id < 2001",)).files["report"])
     links = re.findall(r'href="(\.\./drift/[^"]+)"', index.read_text())
     assert looked in [(index.parent / link).resolve() for link in links]
