@@ -64,7 +64,7 @@ def riding(spec: TableSpec, rows: DataFrame) -> dict[str, Column]:
 
 
 def read_riding(found: Mapping[str, Any]) -> Numbers:
-    """Give the numbers that Spark has found; those that it found no more than signs of are left out.
+    """Give the numbers that Spark has found, less those of which it has found a sign only.
 
     Args:
         found: Values by the names that ``riding`` gave, as JSON holds them.

@@ -64,7 +64,7 @@ def test_an_empty_table_has_none_of_anything(spark: SparkSession) -> None:
 
 
 @pytest.mark.parametrize(("num_rows", "is_known"), [(MOST_ROWS, True), (MOST_ROWS + 1, False)])
-def test_counts_that_could_carry_over_are_not_read(num_rows: int, is_known: bool) -> None:
+def test_counts_that_could_carry_over_are_not_read(num_rows: int, *, is_known: bool) -> None:
     found = {"rows": num_rows, 'sums ["nulls(a)", "nulls(b)"]': num_rows | num_rows << 32}
     known = read_riding(found)
     expected = {"nulls(a)": num_rows, "nulls(b)": num_rows} if is_known else {}
