@@ -229,7 +229,7 @@ def _merged(
 
     states, spans = found
     every = spec.interval.every
-    return states, frozenset(name for span in spans for name in interval_names(span, every))
+    return dict(states), frozenset(name for span in spans for name in interval_names(span, every))
 
 
 def _ridden(table: TableVersion, step: StepResult | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from pipelines.errors import LedgerError
 from pipelines.layout import Layout
@@ -148,7 +149,8 @@ def _add_columns(spark: SparkSession, path: str) -> None:
 
 def _completed(part: DataFrame) -> DataFrame:
     """Add what a part does not say, and leave out what the quarantine does not hold."""
-    kinds = dict(item.split() for item in COLUMNS.split(", "))
+    fields = StructType.fromDDL(COLUMNS)
+    kinds = {field.name: field.dataType for field in fields}
     added = {
         name: F.lit(OPEN if name == "status" else None).cast(kind)
         for name, kind in kinds.items()
