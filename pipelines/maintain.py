@@ -47,7 +47,7 @@ class MaintainParams:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Upkeep:
     """What became of one table.
 
     ``files_joined`` small files became fewer, in ``version``; ``removed`` dead files took up
@@ -68,7 +68,7 @@ class Maintained:
 
     dataset: str
     is_dry_run: bool
-    tables: tuple[Kept, ...]
+    tables: tuple[Upkeep, ...]
     scratch: tuple[str, ...]
     removed: int
     removed_bytes: int
@@ -104,7 +104,7 @@ def run(
         )
     moment = now or datetime.now(UTC)
     with hold_lock(layout.base / "maintenance.lock", f"the upkeep of {layout.base}"):
-        kept: list[Kept] = []
+        kept: list[Upkeep] = []
         pins = _pins(layout, params, moment)
         for path in (*joined, *records):
             with lock_table(str(path)):
@@ -158,13 +158,13 @@ def _maintain(
     pins: Pins,
     *,
     is_records: bool,
-) -> Kept:
+) -> Upkeep:
     pinned = {version: who for version, who in pins.of(path).items() if version in versions(path)}
     files_joined = _join(spark, path, params, is_records=is_records)
     dead = dead_files(str(path), pinned, params.older_than_days)
     if not params.dry_run:
         delete_files(dead)
-    return Kept(
+    return Upkeep(
         "/".join(path.parts[-2:]),
         versions(path)[-1],
         files_joined,

@@ -91,7 +91,7 @@ def dead_files(path: str, keep: Collection[int], older_than_days: int) -> dict[P
         )  # fmt: skip
     except (DeltaError, OSError) as error:
         raise TableError(f"{path}: its log can't be read: {error}") from error
-    dead = {Path(path, name) for name in named if not Path(name).name.startswith((".", "_"))}
+    dead = {Path(path, name) for name in named if not _is_hidden(name)}
     needed = {table.version(), *keep}
     for version in needed:
         kept = dead & live_paths(TableVersion(path, version)).keys()
@@ -101,6 +101,11 @@ def dead_files(path: str, keep: Collection[int], older_than_days: int) -> dict[P
                 f"as {min(kept).name}; nothing was deleted. Report this: it must not happen"
             )
     return {file: file.stat().st_size for file in sorted(dead) if file.is_file()}
+
+
+def _is_hidden(name: str) -> bool:
+    """Say whether a name is none of a data file: the log and checksums are."""
+    return name.startswith("_") or Path(name).name.startswith((".", "_"))
 
 
 def delete_files(files: Mapping[Path, int]) -> None:

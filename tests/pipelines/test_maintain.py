@@ -17,7 +17,7 @@ import pipelines.maintain as module
 from pipelines.errors import DataQualityError, ParameterError, TableError
 from pipelines.layout import Layout
 from pipelines.loading.manifest import read_manifest
-from pipelines.maintain import Kept, Maintained, MaintainParams, run
+from pipelines.maintain import Maintained, MaintainParams, Upkeep, run
 from pipelines.registry import store
 from pipelines.step import StepResult
 from pipelines.tables.commits import versions
@@ -58,7 +58,7 @@ def _ids(spark: SparkSession, table: TableVersion) -> list[int]:
     return sorted(row["id"] for row in read_table(spark, table).collect())
 
 
-def _of(done: Maintained, name: str) -> Kept:
+def _of(done: Maintained, name: str) -> Upkeep:
     (found,) = [item for item in done.tables if item.table == name]
     return found
 
@@ -91,8 +91,8 @@ def test_small_files_are_joined_and_the_verdict_holds_for_the_same_rows(
     with pytest.raises(DataQualityError, match="has failed its checks"):
         require_passed([str(joined)])
     assert maintain().tables == (
-        Kept("raw/rides", 1, 0, 0, 0, {"v1": ("the last run in the ledger",)}),
-        Kept("rides/ledger", 1, 0, 0, 0, {}),
+        Upkeep("raw/rides", 1, 0, 0, 0, {"v1": ("the last run in the ledger",)}),
+        Upkeep("rides/ledger", 1, 0, 0, 0, {}),
     )
 
 
