@@ -116,7 +116,7 @@ def _yarn(options: argparse.Namespace) -> Cluster:
 
 def _kubernetes(options: argparse.Namespace) -> Cluster:
     if not options.image:
-        raise SubmitError("kubernetes needs --image, what infra/docker/spark.Dockerfile makes")
+        raise SubmitError("kubernetes needs --image, the image spark of infra/docker/Dockerfile")
     url = urlsplit(options.master.removeprefix("k8s://"))
     if not url.hostname:
         raise SubmitError(f"--master {options.master}: expected {_EXAMPLES['kubernetes']}")

@@ -26,7 +26,7 @@ from ship import shipped
 
 ROOT = Path(__file__).parents[2]
 JOBS = ROOT / "jobs"
-# where a job of Spark stands in the image, see infra/docker/spark.Dockerfile
+# where a job of Spark stands in the image, see infra/docker/Dockerfile
 IMAGE_JOBS = "local:///opt/gristmill/jobs"
 # of the programs in jobs/, those that print one JSON line
 _PRINTS = re.compile(r"^ *(run_job|print_result)\(", re.MULTILINE)
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--secret-file", type=Path, help="standalone: file with the secret of master and workers")
     add("--open-network", action="store_true", help="standalone: no secret; a private network only")
     add("--hadoop-conf", type=Path, help="yarn: folder with yarn-site.xml and core-site.xml")
-    add("--image", default="", help="kubernetes: the image of infra/docker/spark.Dockerfile")
+    add("--image", default="", help="kubernetes: an image as infra/docker/Dockerfile makes (spark)")
     add("--run-id", default="", help="names the run in all lines; by default a new one")
     add("--log", choices=("json", "plain"), default="json", help="form of the lines on stderr")
     add("--print", action="store_true", help="print the command and end; nothing is shipped")

@@ -1,4 +1,4 @@
-"""A job on a cluster of two hosts, one of which dies in the middle of it; and its events afterwards.
+"""A job on a cluster of two hosts, one of which dies in the middle of it; and its events later.
 
 The hosts are network namespaces, see ``tests.hosts``; the lake is a folder that both see.
 """
