@@ -290,7 +290,7 @@ def test_the_entry_point_plays_drivers_and_executors_of_kubernetes(image: Path) 
         "SPARK_RESOURCE_PROFILE_ID": "0",
         "SPARK_EXECUTOR_POD_NAME": "pod",
     }
-    executor = entry(image, "executor", SPARK_HOME="/spark", **told)
+    executor = entry(image, "executor", **told)
     assert executor.startswith("java 192.0.2.8 -Da=b -Dc=d -Xms2g -Xmx2g -cp ")
-    assert "/spark/jars/*" in executor
+    assert "/pyspark/jars/*:" in executor
     assert executor.endswith("--hostname 192.0.2.8 --resourceProfileId 0 --podName pod\n")
