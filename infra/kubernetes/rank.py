@@ -4,7 +4,7 @@ The rank with index 0 holds the place where all meet, on its own address only. N
 a key there, and ranks talk in the clear: a network policy must keep all others out.
 
 From the environment: JOB_COMPLETION_INDEX, RANKS, FIRST_RANK (host name of index 0), POD_ADDRESS
-and, if it is not eth0, RANK_INTERFACE. What follows the command's name is the program and its flags.
+and, if it is not eth0, RANK_INTERFACE. The arguments are the program and its flags.
 """
 
 import os

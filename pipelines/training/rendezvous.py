@@ -16,7 +16,7 @@ _POLL_S = 0.05
 
 @contextmanager
 def rendezvous(address: str = LOOPBACK, port: int = 0) -> Generator[int, None, None]:
-    """Serve one meeting of ranks, until the end of the block; gives the port, by default a free one."""
+    """Serve one meeting of ranks, until the end of the block; gives the port (0: a free one)."""
     server = ThreadingHTTPServer((address, port), _Store)
     server.daemon_threads = True
     server.values = {}  # pyright: ignore[reportAttributeAccessIssue]

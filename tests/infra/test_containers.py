@@ -261,8 +261,10 @@ def test_the_entry_point_starts_masters_and_workers(image: Path) -> None:
 def test_the_entry_point_keeps_the_secret_to_its_owner(image: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("word\n")
     settings = image / "build" / "spark-conf" / "spark-defaults.conf"
-    for _ in range(2):  # a container that starts again
-        shown = entry(image, "cat", str(settings), SPARK_SECRET_FILE=str(tmp_path / "secret"))
+    secret = str(tmp_path / "secret")
+    entry(image, "true", SPARK_SECRET_FILE=secret)
+    # a container that starts again
+    shown = entry(image, "cat", str(settings), SPARK_SECRET_FILE=secret)
     assert shown.splitlines() == [
         "spark.master local[2,4]",
         "spark.authenticate true",

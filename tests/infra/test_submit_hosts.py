@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.end_to_end.checkout import contents
@@ -136,8 +137,13 @@ def test_the_history_server_opens_the_events_of_a_run_on_loopback_only(undisturb
             address = server.stdout.readline().strip()
             assert address.startswith("http://127.0.0.1:")
             runs = wait_for_runs(f"{address}/api/v1/applications")
+            family = psutil.Process(server.pid).children(recursive=True)
+            sockets = [it for process in family for it in process.net_connections()]
         finally:
             server.terminate()
+    listening = {it.laddr.ip for it in sockets if it.status == psutil.CONN_LISTEN}
+    assert listening <= {"127.0.0.1", "::ffff:127.0.0.1"}
+    assert listening
     assert [run["name"] for run in runs] == ["gristmill-ingest"]
     assert runs[0]["attempts"][0]["completed"]
 
