@@ -207,6 +207,12 @@ has_networks() { type -P ip && type -P tc; } >/dev/null
 
 do_networks() { install_packages "ip and tc (the tests make hosts of them)" iproute2; }
 
+has_yarn() {
+  (cd "$build_folder/yarn" && sha256sum --check --status --strict "$GRISTMILL_ROOT/infra/storage/yarn.sha256") 2>/dev/null
+}
+
+do_yarn() { "$GRISTMILL_ROOT/infra/storage/fetch" yarn "$build_folder/yarn"; }
+
 has_ssh() { type -P ssh && { type -P sshd || [[ -x /usr/sbin/sshd ]]; }; } >/dev/null
 
 do_ssh() {

@@ -123,6 +123,10 @@ def _check_job(job: str) -> None:
 
 def _command(options: argparse.Namespace, cluster: Cluster, folder: Path) -> list[str]:
     settings = {**cluster.settings, "spark.gristmill.run": options.run_id}
+    if cluster.name != "local":
+        # what executors write names the run too
+        settings["spark.executorEnv.GRISTMILL_RUN"] = options.run_id
+        settings["spark.executorEnv.GRISTMILL_JOB"] = options.job
     given = [word for pair in options.conf for word in ("--conf", pair)]
     ours = [word for pair in settings.items() for word in ("--conf", "=".join(pair))]
     # the user's come later, and win
