@@ -78,8 +78,9 @@ def yarn_cluster(folder: Path, host: Host) -> Generator[YarnCluster]:
 def _wait(cluster: YarnCluster) -> None:
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
-        said = cluster.asks("metrics")
-        if said and json.loads(said)["clusterMetrics"]["activeNodes"] == 1:
+        # it answers before it is in charge, and then says something else
+        said = json.loads(cluster.asks("metrics") or "{}")
+        if said.get("clusterMetrics", {}).get("activeNodes") == 1:
             return
         time.sleep(1)
     raise TimeoutError(f"YARN's node does not join; see the logs in {cluster.folder}")
