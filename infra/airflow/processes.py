@@ -21,6 +21,8 @@ COMMANDS = {
     "dag-processor": (*AIRFLOW, "dag-processor"),
     "triggerer": (*AIRFLOW, "triggerer", "--skip-serve-logs"),
 }
+# the start itself, where it stays to watch over the others
+FOREGROUND = "foreground"
 _POLL_S = 0.2
 # for what was told to end; a JVM beside much other work takes long
 _END_S = 60.0
@@ -66,6 +68,20 @@ def start_component(home: Path, name: str, environment: dict[str, str]) -> Compo
     return Component(name, process.pid, psutil.Process(process.pid).create_time())
 
 
+def this_process(name: str) -> Component:
+    """Give the process that asks."""
+    return Component(name, os.getpid(), psutil.Process().create_time())
+
+
+def end_foreground(components: list[Component], wait_s: float) -> None:
+    """Let a start that stays stop its components itself: it would take their end for a fault."""
+    staying = [
+        found for item in components if item.name == FOREGROUND and (found := item.process())
+    ]
+    _signal(staying, signal.SIGTERM)
+    _ended(staying, wait_s + 3 * _END_S)
+
+
 def write_components(home: Path, components: list[Component]) -> None:
     """Note what runs, for status and stop."""
     path = home / "components.json"
@@ -89,7 +105,11 @@ def stop_components(components: list[Component], home: Path, wait_s: float) -> N
     waits for running tasks; those that haven't ended after ``wait_s`` are told to end, which ends
     their Spark jobs too. What doesn't end by itself is killed.
     """
-    running = {item.name: found for item in components if (found := item.process())}
+    running = {
+        item.name: found
+        for item in components
+        if item.name != FOREGROUND and (found := item.process())
+    }
     scheduler = [running.pop("scheduler")] if "scheduler" in running else []
     others = list(running.values())
     of_scheduler, of_others = _tree(scheduler), _tree(others)

@@ -5,25 +5,27 @@
 
 import argparse
 import fcntl
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from health import ServiceError, health, last_line, require_all, wait_until_healthy
 from processes import (
     AIRFLOW,
     COMMANDS,
+    FOREGROUND,
     Component,
+    end_foreground,
     log_of,
     read_components,
     start_component,
     stop_components,
+    this_process,
     write_components,
 )
 from settings import (
@@ -39,19 +41,9 @@ from settings import (
     write_settings,
 )
 
-# what the health page calls each
-_HEALTH = {
-    "api-server": "metadatabase",
-    "scheduler": "scheduler",
-    "dag-processor": "dag_processor",
-    "triggerer": "triggerer",
-}
+DAGS = ROOT / "airflow_dags"
 _POLL_S = 0.5
 _STOPPED = 3  # as other services have it
-
-
-class ServiceError(Exception):
-    """A component has ended, or doesn't get ready; the text says which, and where its log is."""
 
 
 class ToldToStopError(Exception):
@@ -59,10 +51,10 @@ class ToldToStopError(Exception):
 
 
 def start(given: argparse.Namespace) -> int:
-    """Start all four and wait until each is healthy.
+    """Start all four and wait until each is healthy; in the foreground, until told to stop.
 
     Raises:
-        SystemExit: It can't be started as told; nothing runs then.
+        SystemExit: It can't be started as told, or one of the four has ended; nothing runs then.
     """
     with _alone(given.home):
         if any(item.process() for item in read_components(given.home)):
@@ -71,21 +63,29 @@ def start(given: argparse.Namespace) -> int:
         settings = _settings(given)
         write_secrets(settings)
         seen = environment(settings)
+        _render(settings)
         _prepare(settings, seen)
         write_settings(settings)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _told)
-        components: list[Component] = []
+        components = [this_process(FOREGROUND)] if given.foreground else []
         try:
             for name in COMMANDS:
                 components.append(start_component(settings.home, name, seen))
                 write_components(settings.home, components)
-            _wait_until_healthy(settings, components, given.timeout)
+            wait_until_healthy(settings, components, given.timeout)
+            _say(
+                f"airflow: runs at {settings.url}; user {USER}, its password is in "
+                f"{settings.passwords}"
+            )
+            while given.foreground:
+                require_all(settings.home, components)
+                time.sleep(_POLL_S)
         except (ServiceError, ToldToStopError) as error:
             stop_components(components, settings.home, given.wait)
-            sys.exit(f"airflow: {error}")
-    _say(f"airflow: runs at {settings.url}; user {USER}, its password is in {settings.passwords}")
-    return _stay(settings, components, given.wait) if given.foreground else 0
+            if isinstance(error, ServiceError):
+                sys.exit(f"airflow: {error}")
+    return 0
 
 
 def _settings(given: argparse.Namespace) -> Settings:
@@ -98,6 +98,17 @@ def _settings(given: argparse.Namespace) -> Settings:
     return Settings(given.home, given.port or free_port(), given.dags, given.database)
 
 
+def _render(settings: Settings) -> None:
+    """Write what the project's own DAGs are declared from, so that they are those of its code."""
+    if settings.dags != DAGS:
+        return
+    command = [str(Path(__file__).with_name("render"))]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        sys.exit(f"airflow: the DAGs can't be rendered: {said}")
+
+
 def _prepare(settings: Settings, seen: dict[str, str]) -> None:
     """Check and migrate the database, make the pools; in a process of its own with its settings."""
     log = log_of(settings.home, "prepare")
@@ -108,72 +119,24 @@ def _prepare(settings: Settings, seen: dict[str, str]) -> None:
             command, env=seen, cwd=ROOT, stdout=output, stderr=output, check=False
         )
     if done.returncode != 0:
-        sys.exit(f"airflow: {_last_line(log)} (more in {log})")
-
-
-def _wait_until_healthy(settings: Settings, components: list[Component], wait_s: float) -> None:
-    deadline = time.monotonic() + wait_s
-    while True:
-        _require_all(settings.home, components)
-        health = _health(settings)
-        missing = sorted(name for name in COMMANDS if health.get(name) != "healthy")
-        if not missing:
-            return
-        if time.monotonic() > deadline:
-            log = log_of(settings.home, missing[0])
-            raise ServiceError(f"not healthy after {wait_s:.0f} s: {', '.join(missing)}; see {log}")
-        time.sleep(_POLL_S)
-
-
-def _require_all(home: Path, components: list[Component]) -> None:
-    for item in components:
-        if not item.process():
-            log = log_of(home, item.name)
-            raise ServiceError(f"{item.name} has ended: {_last_line(log)} (more in {log})")
-
-
-def _health(settings: Settings) -> dict[str, str]:
-    """What the API server says of each; empty while it doesn't answer."""
-    try:
-        page = f"{settings.url}/api/v2/monitor/health"
-        with urllib.request.urlopen(page, timeout=30) as answer:  # noqa: S310  http on loopback
-            found = json.load(answer)
-    except (OSError, ValueError):
-        return {}
-    return {name: found[key]["status"] or "unknown" for name, key in _HEALTH.items()}
-
-
-def _stay(settings: Settings, components: list[Component], wait_s: float) -> int:
-    """Run until told to stop, or until one of the four ends."""
-    code = 0
-    try:
-        while True:
-            _require_all(settings.home, components)
-            time.sleep(_POLL_S)
-    except ServiceError as error:
-        sys.stderr.write(f"airflow: {error}\n")
-        code = 1
-    except ToldToStopError:
-        pass
-    stop_components(components, settings.home, wait_s)
-    return code
+        sys.exit(f"airflow: {last_line(log)} (more in {log})")
 
 
 def status(given: argparse.Namespace) -> int:
     """Print a line for each component; 0 if all are healthy, 3 if none runs, 1 otherwise."""
-    components = read_components(given.home)
+    components = [item for item in read_components(given.home) if item.name != FOREGROUND]
     running = [item for item in components if item.process()]
     if not running:
         _say(f"airflow: doesn't run (folder {given.home})")
         return _STOPPED
     settings = read_settings(given.home)
-    health = _health(settings)
+    seen = health(settings)
     for item in components:
-        said = f"process {item.pid:<8} {health.get(item.name, 'no answer')}"
+        said = f"process {item.pid:<8} {seen.get(item.name, 'no answer')}"
         ended = f"has ended; see {log_of(given.home, item.name)}"
         _say(f"{item.name:<14} {said if item in running else ended}")
     _say(f"page {settings.url}  user {USER}  password in {settings.passwords}")
-    is_whole = len(running) == len(COMMANDS) and {*health.values()} == {"healthy"}
+    is_whole = len(running) == len(COMMANDS) and {*seen.values()} == {"healthy"}
     return 0 if is_whole else 1
 
 
@@ -184,6 +147,7 @@ def stop(given: argparse.Namespace) -> int:
         return 0
     components = read_components(given.home)
     was_running = any(item.process() for item in components)
+    end_foreground(components, given.wait)
     stop_components(components, given.home, given.wait)
     _say("airflow: stopped" if was_running else f"airflow: doesn't run (folder {given.home})")
     return 0
@@ -199,13 +163,10 @@ def _say(text: str) -> None:
     print(text, flush=True)  # noqa: T201  for the person who called
 
 
-def _last_line(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
-    return next((line for line in reversed(lines) if line), "it said nothing")
-
-
 def _told(_signal: int, _frame: FrameType | None) -> None:
-    raise ToldToStopError("told to stop")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # once is enough: what stops them is not interrupted
+    raise ToldToStopError
 
 
 def _alone(home: Path) -> IO[str]:
@@ -215,7 +176,7 @@ def _alone(home: Path) -> IO[str]:
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        sys.exit(f"airflow: another start is under way in {home}")
+        sys.exit(f"airflow: another start is under way, or stays in the foreground, in {home}")
     return held
 
 
@@ -227,7 +188,7 @@ def _flags() -> argparse.ArgumentParser:
     begin = verbs.add_parser("start", help="start the four components")
     begin.add_argument("--port", type=int, default=8080, help="of the page (8080); 0: a free one")
     begin.add_argument("--database", default="", help="postgresql+psycopg2://USER@HOST/NAME")
-    begin.add_argument("--dags", type=_folder, default=ROOT / "airflow_dags", help="their folder")
+    begin.add_argument("--dags", type=_folder, default=DAGS, help=f"their folder ({DAGS})")
     begin.add_argument("--foreground", action="store_true", help="stay; SIGTERM or Ctrl-C stops")
     begin.add_argument("--timeout", type=float, default=300, help="seconds to get healthy (300)")
     begin.set_defaults(run=start)
