@@ -2,7 +2,8 @@
 
 All files of all sources are found, inspected and parsed before the first table is written: a source
 that breaks its contract leaves everything as it was. Text is parsed once, into a scratch folder of
-Parquet files; the tables are written from there.
+Parquet files; the tables are written from there. By interval, a run replaces one part of the tables
+whose source says how, see infra/decisions/0026-intervals-and-maintenance.md.
 """
 
 from collections import Counter
@@ -29,19 +30,32 @@ from pipelines.sources.parse import (
     parse_records,
 )
 from pipelines.sources.replays import DISCARDED, REPLAYED, Taken, take_replays
-from pipelines.sources.settle import OPEN, ORIGIN_ABSENT, SETTLED, explain_settled, quarantined
+from pipelines.sources.settle import (
+    EVENT_TIME,
+    OPEN,
+    ORIGIN_ABSENT,
+    OUTSIDE,
+    SETTLED,
+    explain_settled,
+    quarantined,
+)
+from pipelines.sources.span import dated_sources, mark_outside, parse_span
 from pipelines.sources.text import read_records
 from pipelines.spark.concurrent import map_tables
 from pipelines.spark.scratch import keep_rows, scratch_folder
 from pipelines.step import FATE, Fates, StepKey, StepResult, once, step_key
+from pipelines.tables.by_interval import BY_INTERVAL, INTERVAL, is_current
 from pipelines.tables.delta import is_standing
 from pipelines.tables.ledger import Target, Written, check_fates, write_kept
 from pipelines.tables.ledger_table import account_for
-from pipelines.tables.quarantine import broken_rows, write_quarantine
+from pipelines.tables.live_files import is_whole
+from pipelines.tables.part import Slice, require_part
+from pipelines.tables.quarantine import broken_rows, with_origin, write_quarantine
 from pipelines.tables.version import TableVersion, parse_version
 from schemas.catalog import dataset
 from schemas.contract import DatasetSpec, Source
 from schemas.derive import table_spec
+from schemas.interval import Span
 
 STEP = "ingest"
 _CLOSED = (f"filtered:{REPLAYED}", f"filtered:{DISCARDED}")
@@ -54,6 +68,12 @@ class IngestParams:
     dataset: str = param("Data set, a contract in schemas/")
     root: str = param("Folder that holds all tables and files")
     sources: tuple[str, ...] = param("Other places of sources: NAME=file, folder or glob", ())
+    interval_start: str = param(
+        "Read and replace only rows from this time on, of sources with an interval in the contract "
+        "(others are written whole); ISO 8601, UTC if it has no offset. Needs --interval-end",
+        "",
+    )
+    interval_end: str = param("And before this time. Needs --interval-start", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +93,20 @@ class _Input:
 
 
 @dataclass(frozen=True, slots=True)
+class _Asked:
+    """What one run is about: the data set, what of its tables is replaced, and the run's name."""
+
+    spec: DatasetSpec
+    slice: Slice
+    key: StepKey
+
+    @property
+    def span(self) -> Span | None:
+        """The interval; None for all."""
+        return self.slice.span
+
+
+@dataclass(frozen=True, slots=True)
 class _Checked:
     """One source after parsing: its rows with their fates, its malformed ones, what to expect."""
 
@@ -82,6 +116,7 @@ class _Checked:
     malformed: DataFrame
     num_open: int
     fates: tuple[str, ...]
+    num_kept: int
 
 
 def run(spark: SparkSession, params: IngestParams) -> StepResult:
@@ -90,10 +125,12 @@ def run(spark: SparkSession, params: IngestParams) -> StepResult:
     Raises:
         ContractError: A file is missing or not as the contract says, or too many of its rows are
             malformed. Nothing was written.
-        ParameterError: ``sources`` names an unknown source or a place without files.
+        ParameterError: ``sources`` names an unknown source or a place without files; or the
+            interval is none that the contract's sources can be written by.
         LedgerError: Spark read other rows than the files hold, or rows by fate do not add up.
     """
     spec, layout = dataset(params.dataset), Layout(params.root, params.dataset)
+    span = parse_span(spec, params.interval_start, params.interval_end)
     places = read_places(spec, params.sources)
     inputs: dict[str, _Input] = {}
     repeated: list[str] = []
@@ -104,27 +141,36 @@ def run(spark: SparkSession, params: IngestParams) -> StepResult:
         inputs[source.name] = _Input(files, taken)
         repeated += left_out
     digests = {name: item.decides() for name, item in inputs.items()}
-    key = step_key(STEP, layout, spec.fingerprint(), digests)
-    made = once(key, lambda: _ingest(spark, spec, key, inputs), _has_tables)
+    said = (str(span),) if span else ()
+    key = step_key(STEP, layout, spec.fingerprint(), digests, *said)
+    asked = _Asked(spec, Slice(span), key)
+    made = once(key, lambda: _ingest(spark, asked, inputs), lambda known: _is_done(known, asked))
     account_for(made, layout)
     return replace(made, details={**made.details, "same_bytes_left_out": repeated})
 
 
-def _ingest(
-    spark: SparkSession, spec: DatasetSpec, key: StepKey, inputs: dict[str, _Input]
-) -> StepResult:
+def _ingest(spark: SparkSession, asked: _Asked, inputs: dict[str, _Input]) -> StepResult:
+    spec, key = asked.spec, asked.key
     with scratch_folder(key.layout.scratch(STEP, key.fingerprint)) as folder:
         checked = map_tables(
             spark,
-            lambda source: _check(spark, spec, source, inputs[source.name], folder / source.name),
+            lambda source: _check(spark, asked, source, inputs[source.name], folder),
             spec.sources,
         )
-        written = map_tables(spark, lambda item: _write(item, spec, key), checked)
-        quarantine = _write_quarantine(spark, checked, written, key)
+        for item in checked:
+            path = key.layout.table("raw", item.source.name)
+            contract = table_spec(spec, "raw", item.source.name)
+            part = asked.slice.part(item.source)
+            require_part(spark, path, part, contract, item.num_kept)
+        written = map_tables(spark, lambda item: _write(item, asked), checked)
+        quarantine = _write_quarantine(spark, checked, written, asked)
     details: dict[str, Any] = {
         "quarantine": str(quarantine),
         "files": {name: [asdict(file) for file in it.files] for name, it in inputs.items()},
     }
+    if asked.span:
+        names = [source.name for source in dated_sources(spec)]
+        details |= {INTERVAL: str(asked.span), BY_INTERVAL: names}
     made = {item.source.name: table for item, table in zip(checked, written, strict=True)}
     for name, item in made.items():
         check_shares(str(item.table), item.fates, table_spec(spec, "raw", name))
@@ -140,16 +186,17 @@ def _ingest(
 
 
 def _check(
-    spark: SparkSession, spec: DatasetSpec, source: Source, given: _Input, scratch: Path
+    spark: SparkSession, asked: _Asked, source: Source, given: _Input, scratch: Path
 ) -> _Checked:
     marked = parse_records(read_records(spark, source, given.files), source)
-    words = {"kept": "kept", "blank": BLANK, "absent": ORIGIN_ABSENT}
+    words = {"kept": "kept", "blank": BLANK, "absent": ORIGIN_ABSENT, "outside": OUTSIDE}
     counts = [F.count_if(F.col(FATE) == word).alias(name) for name, word in words.items()]
     observation = Observation()
-    explained = explain_settled(spark, marked, source, given.taken).observe(observation, *counts)
-    parsed = keep_rows(explained, scratch)
+    explained = explain_settled(spark, marked, source, given.taken)
+    dated = mark_outside(explained, source, asked.span).observe(observation, *counts)
+    parsed = keep_rows(dated, scratch / source.name)
     malformed = quarantined(parsed)
-    title = f"{spec.name}: source {source.name}"
+    title = f"{asked.spec.name}: source {source.name}"
     by_rule = count_malformed(title, source, given.files, malformed)
     seen = observation.get
     num_skipped = sum(file.num_skipped for file in given.files)
@@ -160,22 +207,26 @@ def _check(
     by_status = Counter({OPEN: 0})
     for (status, _), count in by_rule.items():
         by_status[status] += count
-    if not seen["kept"]:
+    if not seen["kept"] and not seen["outside"]:
         raise ContractError(
             f"{title}: expected good rows; none of {[file.name for file in given.files]} is: "
             f"{by_status[OPEN]} malformed, {seen['blank']} blank{first_reasons(malformed)}. Give "
             f"another file by --sources {source.name}=PATH; nothing was written"
         )
     rules = sorted({QUARANTINED + rule for status, rule in by_rule if status == OPEN})
-    fates = (BLANK, ORIGIN_ABSENT, *_CLOSED, *rules)
-    return _Checked(source, given.files, parsed, malformed, by_status[OPEN], fates)
+    fates = (BLANK, ORIGIN_ABSENT, *_CLOSED, *rules, *([OUTSIDE] if asked.span else []))
+    inside = malformed.where(~F.col("is_outside"))
+    return _Checked(source, given.files, parsed, inside, by_status[OPEN], fates, seen["kept"])
 
 
-def _write(item: _Checked, spec: DatasetSpec, key: StepKey) -> Written:
-    target = Target(key.layout.table("raw", item.source.name), key.fingerprint)
-    contract = table_spec(spec, "raw", item.source.name)
-    rows, broken = mark_broken(item.parsed.drop(REASON, SETTLED), contract)
-    written = write_kept(rows, target, (*item.fates, *broken), riding(contract, rows))
+def _write(item: _Checked, asked: _Asked) -> Written:
+    part, key = asked.slice.part(item.source), asked.key
+    contract = table_spec(asked.spec, "raw", item.source.name)
+    rows, broken = mark_broken(item.parsed.drop(REASON, SETTLED, EVENT_TIME), contract)
+    # numbers of a part say nothing of the whole
+    numbers = {} if part.condition else riding(contract, rows)
+    target = Target(key.layout.table("raw", item.source.name), key.fingerprint, part=part)
+    written = write_kept(rows, target, (*item.fates, *broken), numbers)
     fates = written.fates
     num_skipped = sum(file.num_skipped for file in item.files)
     if num_skipped:
@@ -188,24 +239,35 @@ def _write(item: _Checked, spec: DatasetSpec, key: StepKey) -> Written:
 
 
 def _write_quarantine(
-    spark: SparkSession, checked: Sequence[_Checked], written: Sequence[Written], key: StepKey
+    spark: SparkSession, checked: Sequence[_Checked], written: Sequence[Written], asked: _Asked
 ) -> TableVersion:
     """Keep malformed rows as the text they came in, and those that break a check as they are."""
     parts: list[tuple[str, DataFrame]] = []
     for item, made in zip(checked, written, strict=True):
-        parts.append((item.source.name, item.malformed))
+        source, aside = item.source, item.malformed
         if sum(made.fates.quarantined.values()) > item.num_open:
-            contract = table_spec(dataset(key.layout.dataset), "raw", item.source.name)
-            good = item.parsed.where(F.col(FATE) == "kept").drop(REASON, SETTLED)
-            parts.append((item.source.name, broken_rows(mark_broken(good, contract)[0])))
+            contract = table_spec(asked.spec, "raw", source.name)
+            good = item.parsed.where(F.col(FATE) == "kept").drop(REASON, SETTLED, EVENT_TIME)
+            time = source.time if source.interval else ""
+            broken = broken_rows(mark_broken(good, contract)[0], time)
+            aside = aside.unionByName(broken, allowMissingColumns=True)
+        said = str(asked.span) if asked.slice.part(source).condition else ""
+        digests = {file.name: file.digest for file in item.files}
+        parts.append((source.name, with_origin(aside, digests, said)))
     num_expected = sum(
         sum(made.fates.quarantined.values())
         + sum(made.fates.filtered.get(status, 0) for status in (REPLAYED, DISCARDED))
         for made in written
     )
-    return write_quarantine(spark, parts, key, num_expected)
+    digests = {item.source.name: [file.digest for file in item.files] for item in checked}
+    dated = [source.name for source in dated_sources(asked.spec)]
+    only = asked.slice.superseded(digests, dated)
+    return write_quarantine(spark, parts, asked.key, num_expected, only)
 
 
-def _has_tables(result: StepResult) -> bool:
-    pinned = (*result.tables, result.details["quarantine"])
-    return all(is_standing(parse_version(text)) for text in pinned)
+def _is_done(result: StepResult, asked: _Asked) -> bool:
+    """Say whether a recorded run still stands; one of an interval, in the last version too."""
+    tables = [parse_version(text) for text in result.tables]
+    is_there = all(is_standing(table) and is_whole(table) for table in tables)
+    is_there = is_there and is_standing(parse_version(result.details["quarantine"]))
+    return is_there and (asked.span is None or is_current(asked.key.layout, result))

@@ -44,7 +44,9 @@ def table_spec(spec: DatasetSpec, layer: Layer, source_name: str) -> TableSpec:
     interval = Interval(source.time, source.interval) if source.interval else None
     if source.interval and not source.time:
         raise ContractError(f"{spec.name}: {source.name} has an interval; expected its time too")
-    is_there = interval is not None and interval.column in names
+    # raw tables are written by interval; of later ones only checks want to know
+    asks = layer == "raw" or any(check.interval or check.rule == "no_gaps" for check in checks)
+    is_there = asks and interval is not None and interval.column in names
     return TableSpec(
         spec.name, layer, source_name, columns, key, checks, interval if is_there else None
     )

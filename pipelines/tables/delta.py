@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,25 +26,43 @@ from pipelines.spark.log_store import require_log_store
 from pipelines.state import file_digest
 from pipelines.step import StepResult
 from pipelines.tables.commits import commit_path, is_taken_back, last_commit, versions
+from pipelines.tables.live_files import count_live_rows, is_whole, require_files
 from pipelines.tables.version import TableVersion, parse_version
 
 # another writer's commit came in between; they have no class of their own above them
 CONFLICTS: tuple[type[Exception], ...] = tuple(
     getattr(exceptions, name) for name in exceptions.__all__
 )
+_STATISTICS = "delta.dataSkippingStatsColumns"
 _TRIES = 4
 _PAUSE_S = 0.2
 # of a session; each writer of Delta's then skips what it takes for a repetition
 _TRANSACTION = "spark.databricks.delta.write.txnAppId"
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of a table that is written: rows that keep ``condition``, SQL; all if empty.
+
+    A table that is made now gets statistics of ``column``, by which Spark passes over files.
+    """
+
+    column: str = ""
+    condition: str = ""
+
+
+WHOLE = Part()
+
+
 def read_table(spark: SparkSession, table: TableVersion) -> DataFrame:
     """Give the rows of ``table`` at its version.
 
     Raises:
-        TableError: There is no such table or version; names the versions that exist.
+        TableError: There is no such table or version; names the versions that exist. Or files of
+            it were removed since.
     """
     check_version(table)
+    require_files(table)
     reader = spark.read.format("delta").option("versionAsOf", table.version)
     return reader.load(table.path)
 
@@ -64,6 +83,12 @@ def check_version(table: TableVersion) -> None:
         verify(commit_path(table.path, version))
 
 
+def last_version(path: str) -> TableVersion | None:
+    """Give the last version of the table at ``path``; None if there is no table."""
+    known = versions(path)
+    return TableVersion(path, known[-1]) if known else None
+
+
 def has_version(table: TableVersion) -> bool:
     """Say whether the log on disk holds the version of ``table``."""
     return table.version in versions(table.path)
@@ -81,7 +106,9 @@ def is_written(result: StepResult) -> bool:
     is to be done again.
     """
     tables = [parse_version(table) for table in result.tables]
-    has_tables = all(is_standing(table) and _has_set_aside(table, result) for table in tables)
+    has_tables = all(
+        is_standing(table) and is_whole(table) and _has_set_aside(table, result) for table in tables
+    )
     return has_tables and all(Path(path).exists() for path in result.files.values())
 
 
@@ -115,15 +142,17 @@ def commit_digest(table: TableVersion) -> str:
 
 
 def count_rows(table: TableVersion) -> int:
-    """Rows that an overwriting commit wrote, from the statistics of its files, without Spark.
+    """Rows of a version, from the statistics of its files, without Spark.
 
     Raises:
         TableError: A file carries no row count.
     """
     total = 0
     for line in read_verified(_commit_path(table)).decode().splitlines():
-        added = json.loads(line).get("add")
-        if added:
+        action = json.loads(line)
+        if "commitInfo" in action and table.version and not _is_whole_write(action["commitInfo"]):
+            return count_live_rows(table)
+        if added := action.get("add"):
             stats = json.loads(added.get("stats") or "{}")
             if "numRecords" not in stats:
                 raise TableError(f"{table}: {added['path']} has no row count in the log")
@@ -131,32 +160,58 @@ def count_rows(table: TableVersion) -> int:
     return total
 
 
+def _is_whole_write(info: dict[str, Any]) -> bool:
+    """Say whether a commit holds all files of its version: it replaced every row."""
+    said = info.get("operationParameters") or {}
+    return said.get("mode") == "Overwrite" and said.get("predicate") in (None, "[]")
+
+
+def count_part(spark: SparkSession, table: TableVersion, part: Part) -> int:
+    """Rows of a part of a version: of all of it from the log, else counted."""
+    if not part.condition:
+        return count_rows(table)
+    return read_table(spark, table).where(part.condition).count()
+
+
 def write_table(
-    rows: DataFrame, path: str, fingerprint: str, partition_by: Sequence[str] = ()
+    rows: DataFrame,
+    path: str,
+    fingerprint: str,
+    partition_by: Sequence[str] = (),
+    part: Part = WHOLE,
 ) -> TableVersion:
-    """Replace the rows of the table at ``path`` by one new version.
+    """Replace the rows of the table at ``path``, or a part of them, by one new version.
 
     Args:
-        rows: The table's new content, all of it.
+        rows: The new content of the table, or of its part; Delta refuses rows outside of it.
         path: Folder of the table; made if absent.
         fingerprint: Name of the step's execution, kept in the commit.
         partition_by: Columns that become folders.
+        part: What is replaced.
 
     Returns:
-        The version committed. A reader sees the former version until then, and it stays readable.
+        The version committed, or the last one if no row takes the place of none. A reader sees the
+        former version until then, and it stays readable.
 
     Raises:
         GristmillError: The session writes Delta's log by another store than ours.
         LockedError: Another process writes this table for longer than this one waits.
         TableError: A writer that ignores the table's lock came in between.
     """
-    writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
-    writer = writer.option("userMetadata", fingerprint)
+    writer = rows.write.format("delta").mode("overwrite").option("userMetadata", fingerprint)
+    if part.column:
+        writer = writer.option(_STATISTICS, f"`{part.column}`")
+    if part.condition:
+        writer = writer.option("replaceWhere", part.condition)
+    else:
+        writer = writer.option("overwriteSchema", "true")
     if partition_by:
         writer = writer.partitionBy(*partition_by)
     with lock_table(path):
         known, made = commit(rows.sparkSession, path, fingerprint, lambda: writer.save(path))
         expected = known[-1] + 1 if known else 0
+        if made is None and part.condition and known:
+            return TableVersion(path, known[-1])
         if made is None or made.version != expected:
             raise TableError(
                 f"{path}: expected to commit version {expected}; got {made or 'no commit'}: "

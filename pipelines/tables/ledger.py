@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from pipelines.errors import LedgerError
 from pipelines.step import FATE, Fates
-from pipelines.tables.delta import count_rows, write_table
+from pipelines.tables.delta import WHOLE, Part, count_part, write_table
 from pipelines.tables.version import TableVersion
 
 KEPT = "kept"
@@ -23,11 +23,15 @@ _READ = "read"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where rows go: the folder of a table, the execution that writes, columns that are folders."""
+    """Where rows go: the folder of a table, the execution that writes, columns that are folders.
+
+    With a ``part``, rows of that part of the table are replaced only.
+    """
 
     path: str
     fingerprint: str
     partition_by: tuple[str, ...] = ()
+    part: Part = WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,9 @@ def write_kept(
     if named:
         # by place: Spark would take a dot in a name for a field's
         kept = kept.observe(measured, *[item.alias(f"n{i}") for i, (_, item) in enumerate(named)])
-    table = write_table(kept, target.path, target.fingerprint, target.partition_by)
+    table = write_table(kept, target.path, target.fingerprint, target.partition_by, target.part)
     found = read_fates(fated.get)
-    check_fates(str(table), found, num_output=count_rows(table))
+    check_fates(str(table), found, num_output=count_part(marked.sparkSession, table, target.part))
     values = measured.get if named else {}
     return Written(
         table, found, {name: _json(values[f"n{i}"]) for i, (name, _) in enumerate(named)}

@@ -4,7 +4,6 @@ A version that a step of ours has written is readable by the next only once the 
 passed; see ``require_passed``.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,11 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.checksum import read_verified
 from pipelines.errors import DataQualityError
 from pipelines.layout import Layout
 from pipelines.state import fingerprint
 from pipelines.step import StepResult
+from pipelines.tables.commits import commit_path, content_version, maker_of
 from pipelines.tables.records import BLOCK, append_once, greatest, read_records
 from pipelines.tables.version import TableVersion, parse_version
 
@@ -87,21 +86,19 @@ def require_passed(tables: Iterable[str]) -> None:
 
 
 def written_by(table: TableVersion) -> str:
-    """Name of the step's execution that wrote a version; empty if none of ours did."""
-    log = Path(table.path, "_delta_log", f"{table.version:020d}.json")
-    if not log.exists():
+    """Name of the step's execution that wrote a version's rows; empty if none of ours did."""
+    if not commit_path(table.path, table.version).exists():
         return ""
-    for line in read_verified(log).decode().splitlines():
-        action = json.loads(line)
-        if "commitInfo" in action:
-            return action["commitInfo"].get("userMetadata") or ""
-    return ""
+    return maker_of(table.path, content_version(table.path, table.version))
 
 
 def _require_passed(table: TableVersion, commit: str) -> None:
     path = Path(table.path)
-    where = [("table", "=", table_name(table)), ("version", "=", table.version)]
-    rows = read_records(path.parent.parent / "ledger", [*where, ("commit", "=", commit)])
+    # the verdict on a version holds for the same rows in other files, and the other way round
+    first = content_version(path, table.version)
+    where = [("table", "=", table_name(table)), ("version", ">=", first)]
+    where += [("version", "<=", table.version), ("commit", "=", commit)]
+    rows = read_records(path.parent.parent / "ledger", where)
     verdicts = [row for row in rows if row["passed"] is not None]
     if not verdicts:
         raise DataQualityError(

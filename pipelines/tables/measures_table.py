@@ -113,6 +113,8 @@ def _read_versions(layout: Layout, table: TableVersion, low: int, high: int) -> 
 def numbers_of(layout: Layout, table: TableVersion) -> dict[str, float | None]:
     """Give the numbers of one version, whether it passed or not; none if it was not checked."""
     where = [("table", "=", table_name(table)), ("version", "=", table.version)]
+    # another table may have been at the same path
+    where.append(("commit", "=", written_by(table)))
     rows = read_records(layout.measures, where, ("recorded_at", "name", "value"))
     return {row["name"]: row["value"] for row in sorted(rows, key=lambda row: row["recorded_at"])}
 

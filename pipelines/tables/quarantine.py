@@ -18,7 +18,8 @@ from pipelines.tables.version import TableVersion
 COLUMNS = (
     "dataset string, source string, stage string, rule string, detail string, source_file string, "
     "position long, raw string, run string, status string, settled_by string, "
-    "settled_at timestamp, mended_position long, note string"
+    "settled_at timestamp, mended_position long, note string, event_time timestamp, "
+    "file_digest string, interval string"
 )
 OPEN = "open"
 AS_JSON = "set aside when the table was written; raw is the row as JSON"
@@ -26,12 +27,12 @@ _QUARANTINED = "quarantined:"
 _FILE, _POSITION = "_source_file", "_source_position"
 
 
-def broken_rows(marked: DataFrame) -> DataFrame:
+def broken_rows(marked: DataFrame, time: str = "") -> DataFrame:
     """Give the rows of ``marked`` that a check has set aside, as the quarantine holds them.
 
     Returns:
-        ``rule``, ``detail``, ``source_file`` and ``position`` (null if the table has no lineage)
-        and ``raw``: the row as JSON.
+        ``rule``, ``detail``, ``source_file`` and ``position`` (null if the table has no lineage),
+        ``raw``: the row as JSON, and ``event_time``: the column ``time``, null if there is none.
     """
     names = [name for name in marked.columns if name != FATE]
     place = {
@@ -44,7 +45,17 @@ def broken_rows(marked: DataFrame) -> DataFrame:
         place["source_file"].alias("source_file"),
         place["position"].alias("position"),
         F.to_json(F.struct(*names), {"ignoreNullFields": "false"}).alias("raw"),
+        (F.col(f"`{time}`") if time else F.lit(None)).cast("timestamp").alias("event_time"),
     )
+
+
+def with_origin(aside: DataFrame, digests: Mapping[str, str], interval: str) -> DataFrame:
+    """Add the digest of each row's file, by its name, and the interval that was read, if any."""
+    known = local_frame(
+        aside.sparkSession, [*digests.items()], "source_file string, file_digest string"
+    )
+    named = aside.join(F.broadcast(known), on="source_file", how="left")
+    return named.withColumn("interval", F.lit(interval or None).cast("string"))
 
 
 def set_aside(
@@ -77,6 +88,7 @@ def write_quarantine(
     parts: Sequence[tuple[str, DataFrame]],
     key: StepKey,
     num_expected: int,
+    only: str = "",
 ) -> TableVersion:
     """Replace the rows that this step of the data set has set aside; those of others stay.
 
@@ -86,6 +98,8 @@ def write_quarantine(
             columns that say whether they were mended or discarded since.
         key: The execution that sets them aside.
         num_expected: How many there must be, by another count.
+        only: Replace those of the step's rows that keep this condition, SQL, as all of ``parts``
+            do; the others stay too.
 
     Raises:
         LedgerError: The table holds another number of them.
@@ -97,20 +111,25 @@ def write_quarantine(
     for source, part in parts:
         told = {"dataset": layout.dataset, "source": source, "stage": key.step}
         told |= {"run": key.fingerprint}
-        named = _with_status(part).withColumns({name: F.lit(v) for name, v in told.items()})
-        rows = rows.unionByName(named)
+        named = part.withColumns({name: F.lit(value) for name, value in told.items()})
+        rows = rows.unionByName(_completed(named))
     path = layout.quarantine
     with lock_table(path):
         writer = rows.coalesce(1).write.format("delta").mode("overwrite")
         writer = writer.option("userMetadata", key.fingerprint)
         if versions(path):
+            if only:
+                _add_columns(spark, path)
             mine = f"dataset = '{layout.dataset}' AND stage = '{key.step}'"
+            mine += f" AND ({only})" if only else ""
             # a table that a former version wrote lacks columns
             writer = writer.option("replaceWhere", mine).option("mergeSchema", "true")
         # no row in place of no row: Delta makes no commit
         _, made = commit(spark, path, key.fingerprint, lambda: writer.save(path))
         written = made or TableVersion(path, versions(path)[-1])
     kept = (F.col("stage") == key.step) & (F.col("dataset") == layout.dataset)
+    if only:
+        kept = kept & (F.col("run") == key.fingerprint)
     num_written = spark.read.format("delta").load(path).where(kept).count()
     if num_written != num_expected:
         raise LedgerError(
@@ -119,10 +138,20 @@ def write_quarantine(
     return written
 
 
-def _with_status(part: DataFrame) -> DataFrame:
-    if "status" in part.columns:
-        return part
-    kinds = {"settled_by": "string", "settled_at": "timestamp", "note": "string"}
-    kinds |= {"mended_position": "long"}
-    empty = {name: F.lit(None).cast(kind) for name, kind in kinds.items()}
-    return part.withColumns(empty | {"status": F.lit(OPEN)})
+def _add_columns(spark: SparkSession, path: str) -> None:
+    """Give a table that a former release wrote the columns that a condition may speak of."""
+    known = spark.read.format("delta").load(path).columns
+    if not {item.split()[0] for item in COLUMNS.split(", ")} <= {*known}:
+        empty = local_frame(spark, [], COLUMNS).write.format("delta").mode("append")
+        empty.option("mergeSchema", "true").save(path)
+
+
+def _completed(part: DataFrame) -> DataFrame:
+    """Add what a part does not say, and leave out what the quarantine does not hold."""
+    kinds = dict(item.split() for item in COLUMNS.split(", "))
+    added = {
+        name: F.lit(OPEN if name == "status" else None).cast(kind)
+        for name, kind in kinds.items()
+        if name not in part.columns
+    }
+    return part.withColumns(added).select(*kinds)

@@ -60,7 +60,7 @@ def make_checkout(folder: Path) -> Checkout:
 
 
 def _parcels() -> list[str]:
-    """3,000 parcels, 30 exact duplicates, 20 later versions, 10 malformed lines, nulls."""
+    """3,000 parcels of five days, 30 exact duplicates, 20 later versions, 10 malformed, nulls."""
     draw = random.Random(5)
     lines: list[str] = []
     for number in range(3000):
@@ -68,11 +68,17 @@ def _parcels() -> list[str]:
         weight = "" if draw.random() < 0.1 else f"{draw.uniform(0.1, 30):.2f}"
         distance = draw.uniform(1, 900)
         days = distance / 250 + (12 - DEPOTS[depot]) / 6 + draw.gauss(0, 0.7)
-        lines.append(f"{number},{depot},{weight},{distance:.1f},{max(days, 0.1):.2f}")
+        sent_at = f"2026-11-{1 + number % 5:02d}T{number % 24:02d}:30:00Z"
+        lines.append(f"{number},{depot},{weight},{distance:.1f},{max(days, 0.1):.2f},{sent_at}")
     repeated = lines[:30]
-    later = [line.rsplit(",", 1)[0] + ",9.99" for line in lines[100:120]]
-    malformed = [f"x{number},north,1.0,10.0,1.0" for number in range(10)]
-    return ["parcel_id,depot,weight,distance,days", *lines, *repeated, *later, *malformed]
+    later = [_delayed(line) for line in lines[100:120]]
+    malformed = [f"x{number},north,1.0,10.0,1.0,2026-11-01T06:00:00Z" for number in range(10)]
+    return ["parcel_id,depot,weight,distance,days,sent_at", *lines, *repeated, *later, *malformed]
+
+
+def _delayed(line: str) -> str:
+    cells = line.split(",")
+    return ",".join([*cells[:4], "9.99", *cells[5:]])
 
 
 def kill_tree(process: subprocess.Popen[Any]) -> None:

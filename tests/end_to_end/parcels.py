@@ -20,8 +20,11 @@ SPEC = DatasetSpec(
                 Column("weight", "double", is_nullable=True, unit="kg"),
                 Column("distance", "double", unit="km"),
                 Column("days", "double", unit="d", is_outcome=True),
+                Column("sent_at", "timestamp", description="when the depot handed it over, UTC"),
             ),
             primary_key=("parcel_id",),
+            time="sent_at",
+            interval="day",
             checks=(Check("between", ("distance",), minimum=0, maximum=1000),),
         ),
         Source(

@@ -12,6 +12,7 @@ from pipelines.errors import ContractError, LedgerError, ParameterError
 from pipelines.ingest import IngestParams, run
 from pipelines.sources.inspect_files import SourceFile
 from pipelines.sources.locate import locate
+from pipelines.state import file_digest
 from pipelines.step import StepResult
 from pipelines.tables.delta import read_table
 from pipelines.tables.quarantine import COLUMNS
@@ -61,7 +62,8 @@ def test_quarantine_holds_raw_text_and_only_the_last_run_s_rows(
     first = ingest(f"rides={path}")
     expected = [
         ("rides", "rides", "ingest", "type:ride_id", "expected int; got 'x'", "a.csv", 3, "x,,,,,",
-         first.fingerprint, "open", None, None, None, None)
+         first.fingerprint, "open", None, None, None, None, None,
+         file_digest(path), None)
     ]  # fmt: skip
     assert _rows(spark, first.details["quarantine"]) == expected
     other = spark.createDataFrame([("rides", "rides", "validate", "r", "d", "f", 1, "w", "u")],
