@@ -19,7 +19,6 @@ from processes import (
     AIRFLOW,
     COMMANDS,
     FOREGROUND,
-    Component,
     end_foreground,
     log_of,
     read_components,
