@@ -17,8 +17,8 @@ import psycopg2
 import pytest
 
 from pipelines.step import StepResult, read_record
-from tests.airflow_service import Airflow, airflow
-from tests.browser import Browser, browser
+from tests.airflow_service import Airflow, airflow, log_in
+from tests.browser import browser
 from tests.end_to_end.scheduled import ScheduledProject, make_project
 from tests.postgres_server import USER, postgres_server
 
@@ -151,7 +151,7 @@ def test_no_secret_is_in_a_log_a_page_of_the_api_or_a_table(scheduled: Scheduled
 
 def test_its_pages_show_the_runs_and_the_assets(scheduled: Scheduled, tmp_path: Path) -> None:
     with browser(tmp_path) as page:
-        _log_in(page, scheduled.service)
+        log_in(page, scheduled.service)
         url = f"{scheduled.service.url}/dags/{TRAIN}/runs/{scheduled.train_run}"
         page.open(url)
         page.wait_for("document.querySelectorAll('a[href*=\"/tasks/register\"]').length")
@@ -165,15 +165,6 @@ def test_its_pages_show_the_runs_and_the_assets(scheduled: Scheduled, tmp_path: 
         page.wait_for("document.body.innerText.includes('model_parcels')")
         page.screenshot(SCREENSHOTS / "parcels-assets.png")
         assert "features_parcels" in page.text()
-
-
-def _log_in(page: Browser, service: Airflow) -> None:
-    page.open(service.url)
-    page.wait_for("document.querySelector('input[name=username]')")
-    page.type_into("input[name=username]", "admin")
-    page.type_into("input[name=password]", service.password)
-    page.evaluate("document.querySelector('button[type=submit]').click()")
-    page.wait_for("location.pathname == '/' && document.body.innerText.includes('Assets')")
 
 
 def _ask_registry(scheduled: Scheduled, query: str) -> list[tuple[Any, ...]]:

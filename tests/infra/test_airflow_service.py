@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.airflow_service import SMALL, connect, processes_of
+
 ROOT = Path(__file__).parents[2]
 COMMAND = ROOT / "infra" / "bin" / "airflow"
 
@@ -168,3 +170,46 @@ def test_a_stop_leaves_a_process_alone_that_has_only_got_the_number(tmp_path: Pa
         process.kill()
     assert still_runs
     assert "doesn't run" in done.stdout
+
+
+_DAG = """
+from datetime import datetime, timedelta
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.bash import BashOperator
+
+with DAG("waits", start_date=datetime(2026, 1, 1), schedule=None):
+    BashOperator(
+        task_id="wait", retries=1, retry_delay=timedelta(0),
+        bash_command="echo begun >>{folder}/begun; [ -e {folder}/go ] || sleep 1005",
+    )
+"""
+
+
+@pytest.mark.slow
+def test_a_task_that_a_stop_has_ended_is_tried_again_after_the_next_start(
+    tmp_path: Path, dags: Path
+) -> None:
+    home, begun = tmp_path / "home", tmp_path / "begun"
+    (dags / "waits.py").write_text(_DAG.format(folder=tmp_path))
+    start = ("start", "--port", "0", "--dags", str(dags))
+    try:
+        assert _airflow(home, *start, **SMALL).returncode == 0
+        status = _airflow(home, "status")
+        assert (status.returncode, status.stdout.count("healthy")) == (0, 4)
+        again = _airflow(home, *start)
+        assert (again.returncode, "it runs already" in again.stderr) == (1, True)
+        service = connect(home)
+        service.wait_for_dags("waits")
+        service.unpause("waits")
+        service.trigger("waits", "one")
+        while not begun.exists():
+            time.sleep(0.2)
+        assert _airflow(home, "stop", "--wait", "1").returncode == 0
+        assert processes_of(home) == []
+        (tmp_path / "go").touch()
+        assert _airflow(home, *start, **SMALL).returncode == 0
+        assert connect(home).wait_for_run("waits", "one", 900) == "success"
+        assert begun.read_text() == "begun\nbegun\n"
+    finally:
+        _airflow(home, "stop", "--wait", "1")
+    assert processes_of(home) == []
