@@ -83,7 +83,7 @@ def interval_of(dataset: Dataset, context: Any) -> tuple[str, str] | None:
 def _require_intervals(dataset: Dataset) -> None:
     if dataset.is_by_interval:
         return
-    why = "no schedule" if dataset.schedule is None else "a main source without a time"
+    why = "no schedule" if dataset.schedule is None else "no source with an interval"
     raise AirflowFailException(
         f"{dataset.name}: expected no interval, since the contract has {why}; got one. Trigger the "
         f"run without it, or add what lacks in schemas/{dataset.name}.py"

@@ -18,8 +18,6 @@ from airflow_dags.flags import flags_of
 from airflow_dags.handover import Result
 from airflow_dags.rendering import Dataset, Task
 
-_SECRET_WORDS = ("PASSWORD", "SECRET", "TOKEN", "ACCESS_KEY", "CREDENTIAL")
-
 
 class Job(BaseOperator):
     """Runs the job ``of`` a data set; with ``announces``, that asset's event carries the results.
@@ -90,9 +88,8 @@ class Job(BaseOperator):
         kept = {name: value for name, value in os.environ.items() if not _is_airflows(name)}
         # bash would read ~/.bashrc if it took itself for a login over the network
         kept |= {**secrets, "SHLVL": "1", process.MARK: self._mark}
-        for name, value in kept.items():
-            if value and any(word in name.upper() for word in _SECRET_WORDS):
-                mask_secret(value)
+        for value in process.secrets_of(kept):
+            mask_secret(value)
         return kept
 
     def _say_only(self, command: list[str]) -> Result:
@@ -108,7 +105,7 @@ class PythonJob(Job):
 
     def command(self, flags: list[str]) -> list[str]:
         """Give the command that runs the job in the project's environment."""
-        return [str(settings.PROJECT / "build/venv/bin/python"), self.of[1].job, *flags]
+        return [str(settings.project() / "build/venv/bin/python"), self.of[1].job, *flags]
 
 
 class SparkJob(Job, SparkSubmitOperator):
@@ -140,7 +137,7 @@ class SparkJob(Job, SparkSubmitOperator):
             packages=spark.packages or None,
             name=f"gristmill-{self.of[0].name}-{self.of[1].name}",
             application_args=self.application_args,
-            spark_binary=str(settings.PROJECT / "build/venv/bin/spark-submit"),
+            spark_binary=str(settings.project() / "build/venv/bin/spark-submit"),
         )
 
 

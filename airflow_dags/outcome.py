@@ -25,13 +25,14 @@ def result_of(done: Finished, of: tuple[Dataset, Task]) -> Result:
     if done.code:
         said = f"{task.job} of {dataset.name}: exit code {done.code}: {last_error(done.lines)}"
         has_judged = task.is_gate and done.code == 1 and _says_error(done.lines)
-        raise (AirflowFailException if has_judged or done.code == _USAGE else AirflowException)(said)
-    line = next((line for line in reversed(done.lines) if line.strip()), "")
-    value = _parse(line)
+        raise (AirflowFailException if has_judged or done.code == _USAGE else AirflowException)(
+            said
+        )
+    value = _parse(done.last)
     if not isinstance(value, dict) or value.get("dataset") != dataset.name:
         raise AirflowFailException(
             f"{task.job}: expected one JSON line about {dataset.name} as the last it prints; got "
-            f"{line[:200]!r}. What it did is not known: look at its log above, then clear this task"
+            f"{done.lines[-1:]}. What it did is not known: look at its log above, then clear this task"
         )
     return value
 

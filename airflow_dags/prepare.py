@@ -1,5 +1,7 @@
 """``prepare_<dataset>``: from raw files to a features table, each table checked before the next."""
 
+from datetime import UTC, datetime
+
 from airflow.sdk import DAG, Param
 
 from airflow_dags import handover
@@ -17,8 +19,11 @@ _SCHEDULED = (
     "Each scheduled run and each run of a backfill reads its data interval, and replaces just that "
     "in the raw table. A run that a person starts reads all there is, or the interval of its params."
 )
-_WHOLE = "Each run reads all there is: the main source has no time."
-_BY_HAND = "**No schedule** in `schemas/{name}.py`: it runs when somebody triggers it, on all there is."
+_WHOLE = "Each run reads all there is: no source has an interval in the contract."
+_BY_HAND = (
+    "**No schedule** in `schemas/{name}.py`: it runs when somebody triggers it, on all there is."
+)
+_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def prepare(dataset: Dataset) -> DAG:
@@ -26,11 +31,14 @@ def prepare(dataset: Dataset) -> DAG:
     when = _SCHEDULED if dataset.is_by_interval else _WHOLE if dataset.schedule else _BY_HAND
     text = _TEXT.format(name=dataset.name, when=when.format(name=dataset.name))
     params = {name: _time(name) for name in ("interval_start", "interval_end")}
-    with declare(
-        f"prepare_{dataset.name}", dataset, text, params, **schedule_of(dataset)
-    ) as dag:
+    with declare(f"prepare_{dataset.name}", dataset, text, params, **schedule_of(dataset)) as dag:
         tasks = dataset.part("prepare")
-        jobs(dataset, tasks, **{tasks[-1].name: {"announces": handover.features(dataset.name)}})
+        made = jobs(
+            dataset, tasks, **{tasks[-1].name: {"announces": handover.features(dataset.name)}}
+        )
+    for item in made:
+        # the DAG's end stops its schedule; a task's would make a later run by hand an empty success
+        item.end_date = _NEVER
     return dag
 
 

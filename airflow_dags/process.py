@@ -19,6 +19,8 @@ _ASK_S = 20.0
 _KILL = (psutil.Process.kill, 10.0)
 _ROUNDS = 5
 _KEPT_LINES = 200
+_SECRET_WORDS = ("PASSWORD", "SECRET", "TOKEN", "ACCESS_KEY", "CREDENTIAL")
+_LEAST_SECRET = 4  # shorter ones would be found everywhere
 
 
 class StillRunningError(Exception):
@@ -27,10 +29,14 @@ class StillRunningError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a command ended: its exit code (negative: a signal), and its last lines."""
+    """How a command ended: its exit code (negative: a signal), and its last lines.
+
+    Secrets are masked in ``lines``; ``last`` is the last line that is not empty, as it came.
+    """
 
     code: int
     lines: tuple[str, ...]
+    last: str
 
 
 def run(
@@ -39,12 +45,14 @@ def run(
     folder: Path,
     say: Callable[[str], None],
 ) -> Finished:
-    """Run ``command`` to its end; each line it prints is said at once.
+    """Run ``command`` to its end; each line it prints is said at once, without secrets.
 
     Standard output and error come through one pipe: spark-submit joins those of a Python program
     anyway. The command has no input, and a session of its own.
     """
     kept: deque[str] = deque(maxlen=_KEPT_LINES)
+    hidden = secrets_of(environment)
+    last = ""
     with subprocess.Popen(
         list(command),
         cwd=folder,
@@ -57,20 +65,33 @@ def run(
         start_new_session=True,
     ) as process:
         for line in process.stdout or ():
-            kept.append(line.rstrip("\n"))
+            last = line.rstrip("\n") if line.strip() else last
+            kept.append(_masked(line.rstrip("\n"), hidden))
             say(kept[-1])
-    return Finished(process.returncode, tuple(kept))
+    return Finished(process.returncode, tuple(kept), last)
 
 
-def end_marked(mark: str) -> list[int]:
+def secrets_of(environment: Mapping[str, str]) -> list[str]:
+    """Give the values of variables whose names say that they are secret, the longest first."""
+    found = {
+        value
+        for name, value in environment.items()
+        if len(value) >= _LEAST_SECRET and any(word in name.upper() for word in _SECRET_WORDS)
+    }
+    return sorted(found, key=len, reverse=True)
+
+
+def end_marked(mark: str, ask_s: float = _ASK_S) -> list[int]:
     """End all processes that carry ``mark``, and wait until they are gone; give their ids.
+
+    They are asked to end, and killed when they have not after ``ask_s`` seconds.
 
     Raises:
         StillRunningError: Some do not end, even killed.
     """
     ended: set[int] = set()
     # what ends may have started another meanwhile: asked once, then killed until none is left
-    for signal, wait_s in ((psutil.Process.terminate, _ASK_S), *[_KILL] * _ROUNDS):
+    for signal, wait_s in ((psutil.Process.terminate, ask_s), *[_KILL] * _ROUNDS):
         found = list(_marked(mark))
         if not found:
             return sorted(ended)
@@ -92,6 +113,12 @@ def _marked(mark: str) -> Iterator[psutil.Process]:
         except (psutil.Error, OSError):
             # of another user, or gone
             continue
+
+
+def _masked(line: str, hidden: Sequence[str]) -> str:
+    for value in hidden:
+        line = line.replace(value, "***")
+    return line
 
 
 def _send(signal: Callable[[psutil.Process], None], process: psutil.Process) -> None:

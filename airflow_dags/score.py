@@ -38,17 +38,13 @@ def score(dataset: Dataset) -> DAG:
         "features_version": version_param(),
     }
     text = _SCORE.format(name=dataset.name)
-    with declare(
-        f"score_{dataset.name}", dataset, text, params, schedule=(table | model)
-    ) as dag:
+    with declare(f"score_{dataset.name}", dataset, text, params, schedule=(table | model)) as dag:
 
         @task(task_id=_TAKE, inlets=[table, model])
         def take_features(**context: Any) -> Result:
             if context["params"]["dry_run"]:
                 return {}
-            results = handover.take(
-                context, (table, model), context["params"]["features_version"]
-            )
+            results = handover.take(context, (table, model), context["params"]["features_version"])
             if context["params"]["model"] == "champion":
                 handover.require_model(context, dataset.name)
             return results

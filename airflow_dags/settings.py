@@ -14,7 +14,6 @@ from pathlib import Path
 from airflow.sdk import Variable
 from airflow.sdk.exceptions import AirflowFailException
 
-PROJECT = Path(os.environ.get("GRISTMILL_PROJECT") or Path(__file__).parent.parent).absolute()
 _DEFAULTS = {
     "lake": "build/lake",
     "registry": "",
@@ -31,6 +30,7 @@ _DEFAULTS = {
     "notices_conn": "",
     "notices_email": "",
 }
+_NEEDED = ("infra/airflow/job", "build/venv/bin/python", "jobs")
 # what decides the form of a DAG: of the environment only
 _NUMBERS = {"np": 2, "max_np": 8, "retries": 2, "retry_delay_s": 60, "deadline_hours": 6}
 
@@ -51,6 +51,11 @@ class SparkSettings:
     num_executors: str
     packages: str
     conf: dict[str, str]
+
+
+def project() -> Path:
+    """Give the project's folder: the one that these files are in, or another that is named."""
+    return Path(os.environ.get("GRISTMILL_PROJECT") or Path(__file__).parent.parent).absolute()
 
 
 def number(name: str) -> int:
@@ -112,18 +117,15 @@ def require_project() -> Path:
     Raises:
         SettingsError: It is not there, or nobody has set its environment up.
     """
-    missing = [
-        name
-        for name in ("infra/airflow/job", "build/venv/bin/python", "jobs")
-        if not (PROJECT / name).exists()
-    ]
+    folder = project()
+    missing = [name for name in _NEEDED if not (folder / name).exists()]
     if missing:
         raise SettingsError(
-            f"{PROJECT}: expected Gristmill and its environment; {missing} are missing. Run "
+            f"{folder}: expected Gristmill and its environment; {missing} are missing. Run "
             "infra/bin/setup there, or name another folder in GRISTMILL_PROJECT"
         )
-    return PROJECT
+    return folder
 
 
 def _place(text: str) -> Path:
-    return PROJECT / text
+    return project() / text

@@ -52,7 +52,9 @@ def train(dataset: Dataset) -> DAG:
 
 def version_param() -> Param:
     """Give the param by which a person names a version of the features table."""
-    text = "version of the announced features table; none: the one that started the run, or the newest"
+    text = (
+        "version of the announced features table; none: the one that started the run, or the newest"
+    )
     return Param(None, type=["null", "integer"], minimum=0, description=text)
 
 

@@ -30,12 +30,13 @@ class RenderParams:
 
 def render() -> dict[str, Any]:
     """Give the tasks of all data sets, values of JSON only."""
-    return {"format": FORMAT, "datasets": [_dataset(dataset(name)) for name in datasets()]}
+    return {"format": FORMAT, "datasets": [render_dataset(dataset(name)) for name in datasets()]}
 
 
-def _dataset(spec: DatasetSpec) -> dict[str, Any]:
+def render_dataset(spec: DatasetSpec) -> dict[str, Any]:
+    """Give the tasks of one data set, values of JSON only."""
     layout = Layout(str(_ROOT), spec.name)
-    is_by_interval = spec.schedule is not None and bool(spec.main.time)
+    is_by_interval = spec.schedule is not None and any(item.interval for item in spec.sources)
     return {
         "name": spec.name,
         "title": spec.title,
