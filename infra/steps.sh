@@ -175,6 +175,23 @@ do_classes() {
   put_stamp classes "$(classes_key)"
 }
 
+# --- Airflow, in an environment of its own ----------------------------------------------------------
+airflow_key() { hash_of "$GRISTMILL_ROOT/infra/airflow/requirements.txt"; }
+
+has_airflow() {
+  has_stamp airflow "$(airflow_key)" && "$build_folder/airflow/venv/bin/python" -c '' 2>/dev/null
+}
+
+do_airflow() {
+  local venv=$build_folder/airflow/venv
+  [[ -d $venv ]] || require_space 1
+  [[ -x $venv/bin/python ]] || uv venv --clear --no-project --python "$(find_python)" "$venv"
+  # compiled now: each task is a start of Python, and would compile for itself
+  uv pip sync --compile-bytecode --require-hashes --no-progress --python "$venv/bin/python" \
+    "$GRISTMILL_ROOT/infra/airflow/requirements.txt"
+  put_stamp airflow "$(airflow_key)"
+}
+
 # --- Tools that only the tests need -----------------------------------------------------------------
 has_chromium() { type -P chromium || type -P chromium-browser || type -P google-chrome; } >/dev/null
 

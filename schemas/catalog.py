@@ -8,8 +8,8 @@ from schemas.contract import ContractError, DatasetSpec
 from schemas.leakage import check_contract
 
 _VOCABULARY = {
-    "catalog", "contract", "derive", "drift", "encode", "features", "interval", "leakage", "shape",
-    "sources",
+    "catalog", "contract", "derive", "drift", "encode", "features", "interval", "leakage",
+    "schedule", "shape", "sources",
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from schemas.drift import Drift
 from schemas.encode import Encode, Impute, Join, Rolling
 from schemas.interval import Every, Interval
+from schemas.schedule import Schedule
 
 ColumnType: TypeAlias = Literal[
     "string", "int", "long", "float", "double", "boolean", "timestamp", "date"
@@ -213,7 +214,8 @@ class TableSpec:
 class DatasetSpec:
     """One data set: sources, the question, and how raw columns become features.
 
-    The first source holds the rows to predict; the others are looked up through ``joins``.
+    The first source holds the rows to predict; the others are looked up through ``joins``. Without
+    a ``schedule`` the data set is prepared when somebody asks for it.
     """
 
     name: str
@@ -230,6 +232,7 @@ class DatasetSpec:
     encodes: tuple[Encode, ...] = ()
     checks: dict[Layer, tuple[Check, ...]] = field(default_factory=dict)
     drift: Drift = field(default_factory=Drift)
+    schedule: Schedule | None = None
 
     @property
     def main(self) -> Source:
@@ -247,9 +250,10 @@ class DatasetSpec:
     def fingerprint(self) -> str:
         """SHA-256 of all that decides a table or a model, first 16 hex digits.
 
-        Limits of drift are left out: they judge tables that are there, and make none.
+        Limits of drift and the schedule are left out: they judge tables that are there, or say
+        when one is made.
         """
         decides = asdict(self)
-        del decides["drift"]
+        del decides["drift"], decides["schedule"]
         said = json.dumps(decides, sort_keys=True, default=str)
         return hashlib.sha256(said.encode()).hexdigest()[:16]

@@ -25,6 +25,7 @@ from schemas.encode import (
     Rolling,
     Vocabulary,
 )
+from schemas.schedule import Schedule
 
 _NA = ("NA", "")
 _HOUR = 3600
@@ -356,4 +357,6 @@ SPEC = DatasetSpec(
     imputes=IMPUTES,
     encodes=ENCODES,
     drift=DRIFT,
+    # the data end with 2013: what a scheduler does is fill in months of that year
+    schedule=Schedule("@monthly", start="2013-01-01", end="2014-01-01"),
 )

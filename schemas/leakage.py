@@ -7,6 +7,7 @@ from schemas.derive import feature_columns, indicator_names, known_columns, late
 from schemas.drift import PREDICTION, bad_drift
 from schemas.encode import Encode, Hashed, Join, Rolling, Vocabulary
 from schemas.features import bad_numbers
+from schemas.schedule import bad_schedule
 from schemas.shape import bad_types
 from schemas.sources import bad_sources
 
@@ -28,6 +29,7 @@ def check_contract(spec: DatasetSpec) -> DatasetSpec:
     # the other rules speak of columns that sources declare
     wrong = wrong or [*bad_sources(spec)]
     wrong = wrong or [*_bad_derived(spec), *_bad_times(spec), *_bad_features(spec)]
+    wrong += bad_schedule(spec.schedule)
     compared = [item.name for item in feature_columns(spec.encodes)] if not wrong else []
     wrong = wrong or [*bad_numbers(spec)]
     wrong = wrong or [*bad_drift(spec.drift, (*compared, spec.label.name, PREDICTION))]

@@ -5,13 +5,17 @@ import re
 import subprocess
 from pathlib import Path
 
+# root needs the second, and nothing is asked of the network
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
 
 def open_page(page: Path, folder: Path, *flags: str) -> tuple[str, str]:
     """Render ``page``; gives the document as text and what the browser complained of."""
     command = [
-        "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-        "--no-first-run", "--disable-background-networking", "--disable-component-update",
-        "--disable-sync", "--enable-logging=stderr", "--v=0",
+        "chromium", *FLAGS, "--enable-logging=stderr", "--v=0",
         f"--user-data-dir={folder / 'chrome'}",
         *flags, page.as_uri(),
     ]  # fmt: skip

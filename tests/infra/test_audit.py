@@ -161,6 +161,7 @@ def test_every_file_in_the_lock_has_a_hash() -> None:
     "name",
     [
         "uv-requirements.txt",
+        "airflow/requirements.txt",
         "horovod/build-requirements.txt",
         "horovod/requirements.txt",
         "peers/requirements.txt",
