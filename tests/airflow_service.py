@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import time
@@ -14,6 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
+
+from tests.browser import Browser
+
 _T = TypeVar("_T")
 ROOT = Path(__file__).parents[1]
 COMMAND = ROOT / "infra" / "bin" / "airflow"
@@ -23,7 +26,7 @@ _POLL_S = 0.5
 _DONE = ("success", "failed")
 _WITH_US = ("setpriv", "--pdeathsig", "TERM")
 # few processes, and new files of DAGs seen soon
-_SMALL = {
+SMALL = {
     "AIRFLOW__CORE__PARALLELISM": "2",
     "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
@@ -47,6 +50,15 @@ class Airflow:
         """Let a DAG run once, now; it must not be paused to go on."""
         body = {"dag_run_id": run, "logical_date": None, "conf": conf or {}}
         self._ask("POST", f"dags/{dag}/dagRuns", body)
+
+    def announce(self, asset: str, extra: dict[str, Any]) -> None:
+        """Make an event of an asset, as a task would; it starts the DAGs that wait for one."""
+        self._ask("POST", "assets/events", {"asset_id": self.asset(asset), "extra": extra})
+
+    def asset(self, name: str) -> int:
+        """Give the number of an asset."""
+        found = self.get("assets?limit=100")["assets"]
+        return next(item["id"] for item in found if item["name"] == name)
 
     def unpause(self, dag: str) -> None:
         """Let a DAG's runs start."""
@@ -72,14 +84,22 @@ class Airflow:
         return self._wait(state, seconds, f"run {run} of {dag}")
 
     def wait_for_next_run(self, dag: str, seconds: float) -> tuple[str, str]:
-        """Wait for the one run that something else has started; gives its name and its state."""
+        """Wait for a run that an event has started to end; gives its name and its state.
 
-        def first() -> str:
-            runs = self.get(f"dags/{dag}/dagRuns")["dag_runs"]
-            return runs[0]["dag_run_id"] if runs else ""
+        One that skips its first task, since something else is to come first, doesn't count.
+        """
 
-        run = self._wait(first, seconds, f"a run of {dag}")
-        return run, self.wait_for_run(dag, run, seconds)
+        def ended() -> tuple[str, str]:
+            runs = self.get(f"dags/{dag}/dagRuns?order_by=-run_after")["dag_runs"]
+            for run in runs:
+                name, state = run["dag_run_id"], run["state"]
+                if state in _DONE and "skipped" not in self.task_states(dag, name).values():
+                    return name, state
+            return "", ""
+
+        return self._wait(
+            lambda: found if (found := ended())[0] else None, seconds, f"a run of {dag}"
+        )
 
     def task_states(self, dag: str, run: str) -> dict[str, str]:
         """Give the state of each task of a run."""
@@ -104,13 +124,23 @@ class Airflow:
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         return _ask(f"{self.url}/api/v2/{path}", method, body, self.token)
 
-    def _wait(self, found: Callable[[], _T], seconds: float, what: str) -> _T:
+    def _wait(self, found: Callable[[], _T | None], seconds: float, what: str) -> _T:
         deadline = time.monotonic() + seconds
         while not (value := found()):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{what}: not after {seconds:.0f} s; see {self.home}/logs")
             time.sleep(_POLL_S)
         return value
+
+
+def log_in(page: Browser, service: Airflow) -> None:
+    """Log in on the page as a person does."""
+    page.open(service.url)
+    page.wait_for("document.querySelector('input[name=username]')")
+    page.type_into("input[name=username]", "admin")
+    page.type_into("input[name=password]", service.password)
+    page.evaluate("document.querySelector('button[type=submit]').click()")
+    page.wait_for("location.pathname == '/' && document.body.innerText.includes('Assets')")
 
 
 def _ask(
@@ -143,7 +173,7 @@ def airflow(
     flags += ["--timeout", str(_START_S), "--wait", "5"]
     process = subprocess.Popen(
         [*_WITH_US, str(COMMAND), *flags],
-        env={**os.environ, **_SMALL, **(environment or {})},
+        env={**os.environ, **SMALL, **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -154,18 +184,40 @@ def airflow(
         yield _running(process, home)
     finally:
         process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate(timeout=_START_S)
-        print(said)
+        print(process.communicate(timeout=_START_S)[0])
+    assert processes_of(home) == []
 
 
 def _running(process: subprocess.Popen[str], home: Path) -> Airflow:
     assert process.stdout is not None
     line = process.stdout.readline()
-    found = re.search(r"runs at (\S+);", line)
-    if not found:
+    if "runs at" not in line:
         raise RuntimeError(f"expected Airflow to run; it said: {line}{process.stdout.read()}")
-    url = found[1]
+    return connect(home)
+
+
+def processes_of(home: Path) -> list[str]:
+    """Give what still runs of an Airflow: its components, all in their sessions, its tasks' jobs.
+
+    Some overwrite their environment with a title, others leave the session.
+    """
+    components = json.loads((home / "components.json").read_text())
+    sessions = {item["pid"] for item in components if item["name"] != "foreground"}
+    found: list[str] = []
+    for process in psutil.process_iter():
+        try:
+            is_one = os.getsid(process.pid) in sessions or str(home) in process.environ().values()
+            if is_one and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(f"{process.pid} {process.cmdline()}")
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def connect(home: Path) -> Airflow:
+    """Log in to the one that runs in ``home``."""
+    url = f"http://127.0.0.1:{json.loads((home / 'settings.json').read_text())['port']}"
     password = json.loads((home / "passwords.json").read_text())["admin"]
-    log_in = {"username": "admin", "password": password}
-    token = _ask(f"{url}/auth/token", "POST", log_in)["access_token"]
+    said = {"username": "admin", "password": password}
+    token = _ask(f"{url}/auth/token", "POST", said)["access_token"]
     return Airflow(home, url, password, token)

@@ -41,7 +41,7 @@ class Component:
         try:
             found = psutil.Process(self.pid)
             is_ours = found.create_time() == self.started
-            return found if is_ours and found.status() != psutil.STATUS_ZOMBIE else None
+            return found if is_ours and _runs(found) else None
         except psutil.NoSuchProcess:
             return None
 
@@ -125,7 +125,7 @@ def stop_components(components: list[Component], home: Path, wait_s: float) -> N
 
 
 def _kill(processes: list[psutil.Process]) -> None:
-    left = [item for item in processes if item.is_running()]
+    left = [item for item in processes if item.is_running() and _runs(item)]
     _signal(left, signal.SIGKILL)
     _ended(left, _END_S)
 
@@ -163,8 +163,18 @@ def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None
 def _ended(processes: list[psutil.Process], wait_s: float) -> bool:
     """Wait until none runs; one that was started here is also reaped."""
     deadline = time.monotonic() + wait_s
-    _, alive = psutil.wait_procs(processes, timeout=max(wait_s, 0))
-    while alive and time.monotonic() < deadline:
-        time.sleep(_POLL_S)
+    alive = processes
+    while True:
         _, alive = psutil.wait_procs(alive, timeout=0)
-    return not alive
+        alive = [item for item in alive if _runs(item)]
+        if not alive or time.monotonic() >= deadline:
+            return not alive
+        time.sleep(_POLL_S)
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Say whether it still does anything; one that its parent has not asked for yet doesn't."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -19,7 +19,6 @@ from processes import (
     AIRFLOW,
     COMMANDS,
     FOREGROUND,
-    Component,
     end_foreground,
     log_of,
     read_components,
@@ -181,7 +180,7 @@ def _alone(home: Path) -> IO[str]:
 
 
 def _flags() -> argparse.ArgumentParser:
-    flags = argparse.ArgumentParser(prog="infra/bin/airflow", description=__doc__)
+    flags = argparse.ArgumentParser(prog="infra/bin/airflow", description="Airflow over the DAGs of this project.")
     home = ROOT / "build" / "airflow" / "home"
     flags.add_argument("--home", type=_folder, default=home, help=f"its folder ({home})")
     verbs = flags.add_subparsers(required=True, metavar="start | status | stop | cli")
