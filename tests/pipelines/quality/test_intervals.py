@@ -13,14 +13,14 @@ from pyspark.sql import DataFrame, SparkSession
 
 from pipelines.errors import ContractError
 from pipelines.layout import Layout
-from pipelines.quality.intervals import by_interval, gaps, merge
+from pipelines.quality.intervals import by_interval, can_merge, gaps, interval_names, merge
 from pipelines.quality.report import CheckOutcome
 from pipelines.quality.runner import Asked, check_table
 from pipelines.tables.delta import read_table
 from pipelines.tables.measures_table import keep_numbers, last_versions
 from pipelines.tables.version import TableVersion
 from schemas.contract import Check, Column, TableSpec
-from schemas.interval import Interval
+from schemas.interval import Interval, read_span
 
 COLUMNS = (Column("at", "timestamp", is_nullable=True), Column("fare", "double", is_nullable=True))
 CHECKS = (
@@ -109,6 +109,32 @@ def test_a_backfill_reads_only_the_interval_that_was_written_again(
     assert found.numbers == expected.numbers
     (failed,) = found.report.failed("error")
     assert (failed.rule, failed.observed) == ("sum", "95")
+
+
+def test_states_of_other_checks_or_of_other_intervals_are_not_merged(spark: SparkSession) -> None:
+    asked = Asked("lake/rides/raw/rides@v0")
+    states = check_table(frame(spark, MONTHS), spec_of(*CHECKS), asked).numbers
+    month = Interval("at", "month")
+    assert can_merge(states, CHECKS, month)
+    assert not can_merge(states, (*CHECKS, Check("sum", ("tip",))), month)
+    assert not can_merge(states, CHECKS, Interval("at", "day"))
+    assert not can_merge({"rows": 6}, CHECKS, month)
+    # so all rows are read, whatever the states say
+    wrong = {name: 1_000.0 for name in states if "between" not in name}
+    asked = Asked("lake/rides/raw/rides@v0", states=wrong, changed=frozenset({"2026-01"}))
+    assert check_table(frame(spark, MONTHS), spec_of(*CHECKS), asked).numbers == states
+
+
+@pytest.mark.parametrize(
+    ("span", "every", "names"),
+    [
+        ("2026-11-01T00:00:00Z/2027-02-01T00:00:00Z", "month", {"2026-11", "2026-12", "2027-01"}),
+        ("2024-02-28T00:00:00Z/2024-03-01T00:00:00Z", "day", {"2024-02-28", "2024-02-29"}),
+        ("2024-02-29T23:00:00Z/2024-03-01T00:00:00Z", "hour", {"2024-02-29T23"}),
+    ],
+)
+def test_a_span_has_the_names_of_its_intervals(span: str, every: Any, names: set[str]) -> None:
+    assert interval_names(read_span(span), every) == names
 
 
 def _lose_files_of(spark: SparkSession, path: str, table: TableVersion) -> None:
