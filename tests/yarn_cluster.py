@@ -78,9 +78,7 @@ def yarn_cluster(folder: Path, host: Host) -> Generator[YarnCluster]:
 def _wait(cluster: YarnCluster) -> None:
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
-        # it answers before it is in charge, and then says something else
-        said = json.loads(cluster.asks("metrics") or "{}")
-        if said.get("clusterMetrics", {}).get("activeNodes") == 1:
+        if json.loads(cluster.asks("metrics") or "{}").get("activeNodes") == 1:
             return
         time.sleep(1)
     raise TimeoutError(f"YARN's node does not join; see the logs in {cluster.folder}")

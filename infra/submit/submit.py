@@ -131,8 +131,8 @@ def _command(options: argparse.Namespace, cluster: Cluster, folder: Path) -> lis
     ours = [word for pair in settings.items() for word in ("--conf", "=".join(pair))]
     # the user's come later, and win
     command = ["spark-submit", "--master", cluster.master, *ours, *given]
-    jars = [_jars(folder), options.jars]
-    return [*command, "--jars", ",".join(jars)] if options.jars else command
+    jars = ",".join(filter(None, (_jars(folder), options.jars)))
+    return [*command, "--jars", jars] if options.jars else command
 
 
 def _jars(folder: Path) -> str:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyspark
 import pytest
 
 from tests.end_to_end.checkout import Checkout, make_checkout
 from tests.spark_cluster import SparkCluster, spark_cluster
 
 ROOT = Path(__file__).parents[2]
+SPARK = Path(pyspark.__file__).parent
 # executors of one core each, small enough for the workers
 SMALL = [
     *("--conf", "spark.executor.cores=1", "--conf", "spark.executor.memory=512m"),
@@ -67,36 +69,72 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Place]:
         yield _Place(checkout, cluster, folder / "environment-spark.tar.gz", folder)
 
 
-def test_jobs_run_on_the_workers_with_what_was_sent_along(place: _Place) -> None:
+@pytest.fixture(scope="module")
+def ingested(place: _Place) -> "subprocess.CompletedProcess[str]":
     raw = place.checkout.folder / "raw"
     places = [f"{name}={raw / name}.csv" for name in ("parcels", "depots")]
-    ingested = place.submit("ingest", "--sources", *places)
+    return place.submit("ingest", "--sources", *places)
+
+
+def test_a_job_runs_on_the_workers_and_its_line_is_all_of_stdout(
+    place: _Place, ingested: "subprocess.CompletedProcess[str]"
+) -> None:
     assert ingested.returncode == 0, ingested.stderr
-    # the one line of stdout is the job's
     (line,) = ingested.stdout.splitlines()
-    result = json.loads(line)
-    assert result["rows"]["parcels"]["kept"] == 3050
-    assert result["rows"]["parcels"]["quarantined"] == {"type:parcel_id": 10}
-    validated = place.submit("validate", "--inputs", *result["tables"])
-    assert validated.returncode == 0, validated.stderr
-    assert len(json.loads(validated.stdout)["details"]["reports"]) == 2
-    for line in [*said(ingested), *said(validated)]:
-        assert line["run"] == "run-7"
-        assert line["dataset"] == "parcels"
-        assert line["level"] in ("INFO", "WARN")
-    # both workers ran Python of the archive: each unpacked it
+    rows = json.loads(line)["rows"]["parcels"]
+    assert rows["kept"] == 3050
+    assert rows["quarantined"] == {"type:parcel_id": 10}
+    for item in said(ingested):
+        assert (item["run"], item["job"], item["dataset"]) == ("run-7", "ingest", "parcels")
+        assert item["level"] in ("INFO", "WARN")
+    assert len(list((place.folder / "events").iterdir())) == 1
+
+
+def test_each_worker_has_a_python_that_stands_alone(
+    place: _Place, ingested: "subprocess.CompletedProcess[str]"
+) -> None:
+    assert ingested.returncode == 0
+    code = "import sys, numpy, pandas, pyarrow, pipelines.transforms.encode as e\nprint(sys.path)"
     for number in range(2):
-        assert list(place.folder.glob(f"worker-{number}/app-*/*/environment/bin/python"))
-    assert len(list((place.folder / "events").iterdir())) == 2
+        (found,) = place.folder.glob(f"worker-{number}/app-*/*/environment/bin/python")
+        here = found.parents[2]
+        spark = [str(path) for path in (SPARK / "python" / "lib").glob("*.zip")]
+        # as Spark starts it: the code that was sent, and Spark's own Python
+        environment = {"PYTHONPATH": ":".join(["./gristmill", *spark]), "PATH": os.defpath}
+        done = subprocess.run(
+            [found, "-c", code], cwd=here, env=environment, capture_output=True, text=True,
+            check=True,
+        )  # fmt: skip
+        assert str(ROOT / "build" / "venv" / "lib") not in done.stdout.replace(str(SPARK), "")
+        assert str(place.checkout.folder) not in done.stdout
 
 
-def test_a_job_that_fails_has_its_exit_code_and_one_line(place: _Place) -> None:
-    done = place.submit("split", "--inputs", f"{place.folder}/nothing@v0")
-    assert done.returncode == 1
+@pytest.mark.slow
+def test_tasks_in_python_run_on_the_workers_through_the_whole_preparation(
+    place: _Place, ingested: "subprocess.CompletedProcess[str]"
+) -> None:
+    def passed(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
+        assert done.returncode == 0, done.stderr
+        result = json.loads(done.stdout)
+        validated = place.submit("validate", "--inputs", *result["tables"])
+        assert validated.returncode == 0, validated.stderr
+        return result
+
+    raw = passed(ingested)["tables"]
+    parcels, depots = passed(place.submit("deduplicate", "--inputs", *raw))["tables"]
+    split = passed(place.submit("split", "--inputs", parcels))["tables"]
+    imputed = passed(place.submit("impute", "--inputs", *split))["tables"]
+    features = passed(place.submit("engineer_features", "--inputs", *imputed, depots))
+    assert sum(table.startswith(str(place.folder)) for table in features["tables"]) == 1
+
+
+def test_a_job_that_fails_has_its_exit_code_and_one_line() -> None:
+    done = submit("split", "--cluster", "local", "--dataset", "flights", "--rot", "lake")
+    assert done.returncode == 2
     assert done.stdout == ""
     (error,) = [line["message"] for line in said(done) if line["level"] == "ERROR"]
     assert error.startswith("error: ")
-    assert "nothing@v0" in error
+    assert "--rot" in error or "--root" in error
 
 
 NOWHERE = "spark://127.0.0.1:1"

@@ -49,7 +49,7 @@ def test_jobs_run_in_containers_of_yarn_with_what_was_sent_along(tmp_path: Path)
         tables = ingested["tables"]
         assert isinstance(tables, list)
         submit("validate", "--inputs", *map(str, tables))
-        apps = json.loads(cluster.asks("apps"))["apps"]["app"]
+        apps = json.loads(cluster.asks("apps"))["app"]
     rows = ingested["rows"]
     assert isinstance(rows, dict)
     assert rows["parcels"]["kept"] == 3050
