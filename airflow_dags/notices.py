@@ -47,7 +47,7 @@ def send(notice: dict[str, Any]) -> None:
     for way in (_write, _post, _mail):
         try:
             way(notice, text)
-        except Exception:
+        except Exception:  # noqa: BLE001  whatever it is, the others are still to be told
             _log.exception("The notice can't be sent by %s", way.__name__.strip("_"))
 
 

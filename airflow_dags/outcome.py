@@ -32,7 +32,7 @@ def result_of(done: Finished, of: tuple[Dataset, Task]) -> Result:
     if not isinstance(value, dict) or value.get("dataset") != dataset.name:
         raise AirflowFailException(
             f"{task.job}: expected one JSON line about {dataset.name} as the last it prints; got "
-            f"{done.lines[-1:]}. What it did is not known: look at its log above, then clear this task"
+            f"{done.lines[-1:]}. What it did is not known: look at the log above, then clear it"
         )
     return value
 

@@ -16,8 +16,8 @@ pinned version, the rows by fate and the verdict; `train_{name}` and `score_{nam
 {when}
 """
 _SCHEDULED = (
-    "Each scheduled run and each run of a backfill reads its data interval, and replaces just that "
-    "in the raw table. A run that a person starts reads all there is, or the interval of its params."
+    "Each scheduled run and each run of a backfill reads its data interval, and replaces just "
+    "that in the raw table. A run that a person starts reads all, or the interval of its params."
 )
 _WHOLE = "Each run reads all there is: no source has an interval in the contract."
 _BY_HAND = (

@@ -180,7 +180,9 @@ def _alone(home: Path) -> IO[str]:
 
 
 def _flags() -> argparse.ArgumentParser:
-    flags = argparse.ArgumentParser(prog="infra/bin/airflow", description="Airflow over the DAGs of this project.")
+    flags = argparse.ArgumentParser(
+        prog="infra/bin/airflow", description="Airflow over the DAGs of this project."
+    )
     home = ROOT / "build" / "airflow" / "home"
     flags.add_argument("--home", type=_folder, default=home, help=f"its folder ({home})")
     verbs = flags.add_subparsers(required=True, metavar="start | status | stop | cli")

@@ -11,16 +11,15 @@ from airflow_dags import process
 
 SLEEP = [sys.executable, "-c", "import time; print('on', flush=True); time.sleep(600)"]
 # ignores being asked, and has a child in a session of its own
-STUBBORN = [
-    sys.executable,
-    "-c",
-    "import signal, subprocess, sys, time\n"
-    "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-    "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'],"
-    " start_new_session=True, stdout=subprocess.DEVNULL)\n"
-    "print(child.pid, flush=True)\n"
-    "time.sleep(600)",
-]
+STUBBORN_SCRIPT = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+child = subprocess.Popen(sleep, start_new_session=True, stdout=subprocess.DEVNULL)
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+STUBBORN = [sys.executable, "-c", STUBBORN_SCRIPT]
 
 
 def _start(command: list[str], mark: str) -> tuple[subprocess.Popen[str], str]:

@@ -1,5 +1,6 @@
 """Each DAG run by ``dag.test()``; the jobs are played, since real ones are run elsewhere."""
 
+from itertools import pairwise
 from typing import Any
 
 from tests.airflow_dags.conftest import Project
@@ -66,7 +67,7 @@ def test_spark_is_asked_as_connection_and_settings_say(project: Project) -> None
     (call,) = project.calls
     command = call["command"]
     assert command[0] == str(project.folder / "build/venv/bin/spark-submit")
-    pairs = list(zip(command, command[1:], strict=False))
+    pairs = list(pairwise(command))
     for pair in (
         ("--master", "spark://one:7077"),
         ("--deploy-mode", "client"),
