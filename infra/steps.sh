@@ -207,10 +207,28 @@ has_s3() {
 
 do_s3() { "$GRISTMILL_ROOT/infra/s3/fetch_server"; }
 
+linters_key() { hash_of "$GRISTMILL_ROOT/infra/docker/linters.txt"; }
+
+has_linters() { has_stamp linters "$(linters_key)" && [[ -x $build_folder/linters/bin/hadolint ]]; }
+
+do_linters() {
+  rm -rf "$build_folder/linters"
+  uv venv --no-project --python "$(find_python)" "$build_folder/linters"
+  uv pip install --require-hashes --no-progress --python "$build_folder/linters/bin/python" \
+    --requirements "$GRISTMILL_ROOT/infra/docker/linters.txt"
+  put_stamp linters "$(linters_key)"
+}
+
 # --- Tools that only the slow tests need ------------------------------------------------------------
 has_networks() { type -P ip && type -P tc; } >/dev/null
 
 do_networks() { install_packages "ip and tc (the tests make hosts of them)" iproute2; }
+
+has_yarn() {
+  (cd "$build_folder/yarn" && sha256sum --check --status --strict "$GRISTMILL_ROOT/infra/storage/yarn.sha256") 2>/dev/null
+}
+
+do_yarn() { "$GRISTMILL_ROOT/infra/storage/fetch" yarn "$build_folder/yarn"; }
 
 has_ssh() { type -P ssh && { type -P sshd || [[ -x /usr/sbin/sshd ]]; }; } >/dev/null
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 
 from pipelines.cli import run_job
-from pipelines.replay import Exported, ReplayParams, places_of_last_ingest, run
+from pipelines.replay import Exported, ReplayParams, ingests_to_repeat, run
 from pipelines.step import StepResult
 
 
@@ -16,9 +16,12 @@ def replay(params: ReplayParams) -> Exported | StepResult:
     from pipelines.ingest import run as ingest
     from pipelines.spark.session import spark_session
 
-    places = places_of_last_ingest(params)
-    made = ingest(spark_session("replay"), IngestParams(params.dataset, params.root, places))
-    return replace(made, details={**made.details, "replay": asdict(done)})
+    spark = spark_session("replay")
+    made = [
+        ingest(spark, IngestParams(params.dataset, params.root, **asdict(again)))
+        for again in ingests_to_repeat(params)
+    ]
+    return replace(made[-1], details={**made[-1].details, "replay": asdict(done)})
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ by the same contract as any other row. What breaks again is set aside again, wit
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from pipelines.sources.replays import (
     text_digest,
 )
 from pipelines.step import StepResult, read_record
+from pipelines.tables.by_interval import INTERVAL
 from pipelines.tables.delta import lock_table
 from pipelines.tables.ledger_table import read_ledger
 from pipelines.tables.quarantine import AS_JSON, OPEN
@@ -91,37 +92,52 @@ def run(params: ReplayParams) -> Exported | Landed:
     if bool(params.export) == bool(params.rows):
         raise ParameterError("expected either --export FILE or --rows FILE")
     spec, layout = dataset(params.dataset), Layout(params.root, params.dataset)
-    ingest, left_out = _last_ingest(spec, layout), Counter[str]()
-    offered = _open_rows(spec, layout, ingest, left_out)
+    ingests, left_out = _standing_ingests(spec, layout), Counter[str]()
+    offered = _open_rows(spec, layout, ingests, left_out)
     if params.export:
         return _export(params, spec, offered, left_out)
     return _land(params, spec, layout, offered)
 
 
-def _last_ingest(spec: DatasetSpec, layout: Layout) -> StepResult:
+def _standing_ingests(spec: DatasetSpec, layout: Layout) -> tuple[StepResult, ...]:
+    """Give the last ingest; if it was by interval, the last of each interval, the newest first.
+
+    Back to the last ingest of all, which is not among them: done again, it would undo the others.
+    """
     runs = [row["run"] for row in read_ledger(layout) if row["step"] == _INGEST]
     if not runs:
         raise ParameterError(
             f"expected an ingest of {spec.name} under {layout.base}; the ledger has none. Give the "
             "--root that the steps were given"
         )
-    return read_record(layout.steps / f"{_INGEST}-{runs[-1]}.json")
+    found: dict[str, StepResult] = {}
+    for run in dict.fromkeys(reversed(runs)):
+        record = read_record(layout.steps / f"{_INGEST}-{run}.json")
+        interval = record.details.get(INTERVAL, "")
+        if interval or not found:
+            found.setdefault(interval, record)
+        if not interval:
+            break
+    return tuple(found.values())
 
 
 def _open_rows(
-    spec: DatasetSpec, layout: Layout, ingest: StepResult, left_out: Counter[str]
+    spec: DatasetSpec,
+    layout: Layout,
+    ingests: Sequence[StepResult],
+    left_out: Counter[str],
 ) -> dict[_Place, dict[str, Any]]:
     """Give open rows of the quarantine by their place; count those that have none that holds."""
-    digests = _digests(ingest)
+    digests = {place: digest for made in reversed(ingests) for place, digest in _digests(made)}
     fresh = _fresh_stages(layout)
+    runs = {made.fingerprint for made in ingests}
     found: dict[_Place, dict[str, Any]] = {}
     for row in read_records(Path(layout.quarantine)):
         if row.get("status") not in (None, OPEN):
             continue
         digest = digests.get((row["source"], row["source_file"]))
-        is_fresh = (
-            row["run"] == ingest.fingerprint if row["stage"] == _INGEST else (row["stage"] in fresh)
-        )
+        digest = row.get("file_digest") or digest
+        is_fresh = row["run"] in runs if row["stage"] == _INGEST else (row["stage"] in fresh)
         if row["source_file"] is None:
             left_out[f"set aside at {row['stage']}, whose table keeps no place in a file"] += 1
         elif not is_fresh or digest is None:
@@ -132,9 +148,9 @@ def _open_rows(
     return found
 
 
-def _digests(ingest: StepResult) -> dict[tuple[str, str], str]:
+def _digests(ingest: StepResult) -> list[tuple[tuple[str, str], str]]:
     files: dict[str, list[dict[str, Any]]] = ingest.details["files"]
-    return {(name, file["name"]): file["digest"] for name, some in files.items() for file in some}
+    return [((name, file["name"]), file["digest"]) for name, some in files.items() for file in some]
 
 
 def _fresh_stages(layout: Layout) -> set[str]:
@@ -227,11 +243,36 @@ def _land(
     )
 
 
-def places_of_last_ingest(params: ReplayParams) -> tuple[str, ...]:
-    """Give the places of sources that ingest is to read now: those of the last one, or others."""
-    if params.sources:
-        return params.sources
-    ingest = _last_ingest(dataset(params.dataset), Layout(params.root, params.dataset))
+@dataclass(frozen=True, slots=True)
+class Again:
+    """An ingest to be done again: its flags."""
+
+    sources: tuple[str, ...]
+    interval_start: str = ""
+    interval_end: str = ""
+
+
+def ingests_to_repeat(params: ReplayParams) -> tuple[Again, ...]:
+    """Give the ingests that take in what was mended, oldest first.
+
+    The last one; or, by interval, the last of each interval of whose files a row was mended.
+    """
+    ingests = _standing_ingests(dataset(params.dataset), Layout(params.root, params.dataset))
+    named = {(row.source, row.digest) for row in read_mended(Path(params.rows))}
+    wanted = [
+        made
+        for made in reversed(ingests)
+        if named & {(source, digest) for (source, _), digest in _digests(made)}
+    ]
+    return tuple(_again(params, made) for made in wanted or ingests[:1])
+
+
+def _again(params: ReplayParams, ingest: StepResult) -> Again:
+    start, _, end = ingest.details.get(INTERVAL, "").partition("/")
+    return Again(params.sources or _places(ingest), start, end)
+
+
+def _places(ingest: StepResult) -> tuple[str, ...]:
     files: dict[str, list[dict[str, Any]]] = ingest.details["files"]
     return tuple(
         f"{name}={file['path']}"

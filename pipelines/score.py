@@ -21,7 +21,8 @@ from pipelines.step import Fates, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import is_standing, read_table
 from pipelines.tables.ledger import Target, check_fates, write_all
 from pipelines.tables.ledger_table import account_for, require_passed
-from pipelines.tables.version import parse_version
+from pipelines.tables.live_files import is_whole
+from pipelines.tables.version import TableVersion, parse_version
 from schemas.catalog import dataset
 from schemas.contract import SPLIT_COLUMN, SPLITS
 from schemas.encode import FeatureSet
@@ -61,9 +62,13 @@ def run(spark: SparkSession, params: ScoreParams) -> StepResult:
     made = once(
         key,
         lambda: _score(spark, params, key, version),
-        lambda known: is_standing(parse_version(known.tables[0])),
+        lambda known: _is_there(parse_version(known.tables[0])),
     )
     return account_for(made, layout)
+
+
+def _is_there(table: TableVersion) -> bool:
+    return is_standing(table) and is_whole(table)
 
 
 def _score(

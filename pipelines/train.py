@@ -81,6 +81,13 @@ def _require_passed(params: TrainParams) -> None:
     require_passed(map(str, _tables(params)[0]))
 
 
+def _pin(params: TrainParams, key: StepKey) -> None:
+    """From here on, upkeep leaves the files of these versions alone."""
+    from pipelines.tables.pins import pin_tables  # noqa: PLC0415  see _require_passed
+
+    pin_tables(key.layout.trainings / key.fingerprint, _tables(params)[0])
+
+
 def _sizes() -> tuple[int, ...]:
     from pipelines.loading.shard_plan import LANES  # noqa: PLC0415  see the module's docstring
 
@@ -126,6 +133,7 @@ def run(params: TrainParams, world: World, supervision: Supervision = Supervisio
     key = _key(params)
     if not world.is_root:
         return _train(params, key, world, supervision)
+    _pin(params, key)
     return once(key, lambda: _train(params, key, world, supervision), _is_there)
 
 

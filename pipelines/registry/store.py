@@ -80,6 +80,18 @@ def lock_registry(folder: Path) -> Generator[None]:
         yield
 
 
+def list_versions(registry: Registry, name: str) -> tuple[Version, ...]:
+    """Give all registered versions of ``name``, oldest first."""
+    found: list[Version] = []
+    token = None
+    while True:
+        page = registry.client.search_model_versions(f"name='{name}'", page_token=token)
+        found += map(_version, page)
+        token = page.token
+        if not token:
+            return tuple(sorted(found, key=lambda version: version.number))
+
+
 def find_version(registry: Registry, name: str, training: str) -> Version | None:
     """Give the version that was registered for ``training``, if any."""
     found = registry.client.search_model_versions(f"name='{name}'")

@@ -94,7 +94,7 @@ def written_by(table: TableVersion) -> str:
 
 def _require_passed(table: TableVersion, commit: str) -> None:
     path = Path(table.path)
-    # the verdict on a version holds for the same rows in other files, and the other way round
+    # a verdict holds for the same rows in other files, until there is one on those
     first = content_version(path, table.version)
     where = [("table", "=", table_name(table)), ("version", ">=", first)]
     where += [("version", "<=", table.version), ("commit", "=", commit)]

@@ -1,9 +1,11 @@
 """The table of rows that were set aside, each with the rule it broke, its place and its text."""
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from pipelines.errors import LedgerError
 from pipelines.layout import Layout
@@ -141,14 +143,18 @@ def write_quarantine(
 def _add_columns(spark: SparkSession, path: str) -> None:
     """Give a table that a former release wrote the columns that a condition may speak of."""
     known = spark.read.format("delta").load(path).columns
-    if not {item.split()[0] for item in COLUMNS.split(", ")} <= {*known}:
+    if not {*_schema().names} <= {*known}:
         empty = local_frame(spark, [], COLUMNS).write.format("delta").mode("append")
         empty.option("mergeSchema", "true").save(path)
 
 
+def _schema() -> StructType:
+    return cast("StructType", StructType.fromDDL(COLUMNS))
+
+
 def _completed(part: DataFrame) -> DataFrame:
     """Add what a part does not say, and leave out what the quarantine does not hold."""
-    kinds = dict(item.split() for item in COLUMNS.split(", "))
+    kinds = {field.name: field.dataType for field in _schema().fields}
     added = {
         name: F.lit(OPEN if name == "status" else None).cast(kind)
         for name, kind in kinds.items()

@@ -111,6 +111,25 @@ def read_records(
         return found.to_pylist()
 
 
+def compact_records(path: Path) -> tuple[int, int]:
+    """Join the files of a table, those of one folder each; give their numbers before and after.
+
+    The caller holds the table's lock.
+
+    Raises:
+        TableError: The table can't be read or written.
+    """
+    with _plain_errors(path):
+        table = _open(path, None)
+        if table is None:
+            return 0, 0
+        before = len(table.file_uris())
+        table.optimize.compact()
+        table.create_checkpoint()
+        _protect(path, ["", "*=*/"])
+        return before, len(DeltaTable(str(path)).file_uris())
+
+
 def delete_where_in(path: Path, column: str, values: Sequence[str]) -> None:
     """Delete the rows whose ``column`` is one of ``values``, and every file of older versions.
 

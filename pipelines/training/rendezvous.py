@@ -15,9 +15,9 @@ _POLL_S = 0.05
 
 
 @contextmanager
-def rendezvous(address: str = LOOPBACK) -> Generator[int, None, None]:
-    """Serve one meeting of ranks, until the end of the block; gives the port."""
-    server = ThreadingHTTPServer((address, 0), _Store)
+def rendezvous(address: str = LOOPBACK, port: int = 0) -> Generator[int, None, None]:
+    """Serve one meeting of ranks, until the end of the block; gives the port (0: a free one)."""
+    server = ThreadingHTTPServer((address, port), _Store)
     server.daemon_threads = True
     server.values = {}  # pyright: ignore[reportAttributeAccessIssue]
     thread = threading.Thread(target=server.serve_forever, args=(_POLL_S,), daemon=True)

@@ -11,7 +11,10 @@ LINES: dict[str, Line] = {
     "F6": Line("two writers change the same rows", "one wins, the other is told"),
     "F7": Line("a session without our log store", "it is refused"),
     "F8": Line("OPTIMIZE while rows are appended", "both are right"),
-    "F9": Line("VACUUM while a training reads", "it stops, names the file, keeps the last state"),
+    "F9": Line(
+        "VACUUM while a training reads",
+        "ours leaves its files; forced, one line, the last state kept",
+    ),
     "F10": Line("the same said again, or other rows under its name", "once; others are not lost"),
     "F11": Line("RESTORE, then the same steps again", "rows that it took back are made again"),
     "F12": Line("a task fails once", "Spark repeats it"),
@@ -36,7 +39,7 @@ LINES: dict[str, Line] = {
     "F27": Line("NaN in the data or the loss", "training stops, the last good state stays"),
     "F28": Line("checks can't be made or stored", "the gate stays shut"),
     "F29": Line("no rows, or no checks", "the gate stays shut"),
-    "F32": Line("the clock goes back an hour", "versions decide, not times"),
+    "F32": Line("the clock goes back an hour, a DST night", "versions decide; each row once"),
     "F33": Line("kill -9 while a champion is crowned", "the old champion or the new one"),
     "F36": Line("a power cut after a commit", "what was acknowledged was synced before"),
 }

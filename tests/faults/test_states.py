@@ -7,6 +7,7 @@ process that is warm; test_kills.py kills real runs and shows the same of them.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Generator, Mapping
@@ -15,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import DataFrame, SparkSession
 
 from jobs.steps import STEPS
+from pipelines.tables.delta import read_table
+from pipelines.tables.version import parse_version
 from tests.end_to_end.checkout import kill_tree, make_checkout
-from tests.faults import recover
+from tests.faults import by_interval, recover
 from tests.faults.moments import Command, Watch, build
 from tests.faults.readers import check_readable, last_contents, ledger, read_all
 from tests.faults.states import count_calls, draw_moments, keep_states, lay_out
@@ -185,3 +189,32 @@ def test_from_any_state_of_the_steps_of_spark_the_road_leads_to_the_same_tables(
             wanted_entries = [entry for entry in entries if json.loads(entry[0]) in done]
             assert ledger(root, "parcels") == wanted_entries, said
     record_property("kill points: steps of Spark", len(states))
+
+
+@pytest.mark.slow
+@pytest.mark.proves("F3", "F4")
+def test_from_any_state_of_intervals_and_upkeep_the_same_rows_are_reached(
+    spark: SparkSession, tmp_path: Path, library: Path, record_property: Any
+) -> None:
+    words = [sys.executable, "-m", "tests.faults.by_interval"]
+    root, moments, states = _states(tmp_path, library, words, 20)
+    java: Any = spark._jvm
+    wanted: list[list[tuple[Any, ...]]] = []
+    for number in range(-1, len(states)):
+        if number < 0:
+            (tmp_path / "undisturbed").rename(root)
+        else:
+            shutil.rmtree(root)
+            states[number].rename(root)
+        # the folder below is not the one that Delta has read before
+        java.org.apache.spark.sql.delta.DeltaLog.clearCache()
+        made = map(parse_version, by_interval.go(spark, root))
+        found = [sorted(map(tuple, _bare(read_table(spark, table)))) for table in made]
+        wanted = wanted or found
+        assert found == wanted, (SEED, moments[number])
+    assert list(map(len, wanted)) == [2, 2]
+    record_property("kill points: intervals and upkeep", len(states))
+
+
+def _bare(table: DataFrame) -> list[Any]:
+    return table.drop("settled_at", "event_time").collect()

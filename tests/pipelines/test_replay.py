@@ -20,7 +20,7 @@ import pipelines.trace
 from pipelines.errors import ParameterError
 from pipelines.ingest import IngestParams
 from pipelines.layout import Layout
-from pipelines.replay import Exported, Landed, ReplayParams, places_of_last_ingest, run
+from pipelines.replay import Exported, Landed, ReplayParams, ingests_to_repeat, run
 from pipelines.sources.inspect_files import SourceFile
 from pipelines.sources.replays import read_replays
 from pipelines.state import write_json
@@ -84,7 +84,8 @@ class _Lake:
         params = ReplayParams("rides", str(self.root), rows=str(path))
         landed = run(params)
         assert isinstance(landed, Landed)
-        return landed, self.ingest(*places_of_last_ingest(params))
+        (again,) = ingests_to_repeat(params)
+        return landed, self.ingest(*again.sources)
 
     def statuses(self, stage: str = "ingest") -> dict[str, tuple[Any, ...]]:
         rows = read_records(Path(self.layout.quarantine), [("stage", "=", stage)])

@@ -13,6 +13,7 @@ from pipelines.sources.inspect_files import inspect_files
 from pipelines.sources.parse import parse_records
 from pipelines.sources.replays import Taken
 from pipelines.sources.settle import explain_settled, quarantined
+from pipelines.sources.span import mark_outside
 from pipelines.sources.text import read_records
 from schemas.contract import Source
 from tests.pipelines.sources.rides import GOOD, source, write
@@ -93,7 +94,8 @@ def test_a_quarantined_line_is_kept_as_it_came_with_what_was_expected(
     spark: SparkSession, marked: DataFrame
 ) -> None:
     explained = explain_settled(spark, marked, source(), Taken())
-    said = {row["position"]: row for row in quarantined(explained).collect()}
+    dated = mark_outside(explained, source(), None)
+    said = {row["position"]: row for row in quarantined(dated).collect()}
     bad = {2 + i: item for i, item in enumerate(_LINES) if item[1].startswith("quarantined:")}
     assert said.keys() == bad.keys()
     for position, (line, fate, detail) in bad.items():

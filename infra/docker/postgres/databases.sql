@@ -1,0 +1,2 @@
+-- beside the registry's database, which the image makes by itself
+CREATE DATABASE airflow OWNER gristmill;
