@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_dags import settings
 from airflow_dags.handover import Result
@@ -62,6 +62,7 @@ def interval_of(dataset: Dataset, context: Any) -> tuple[str, str] | None:
 
     Raises:
         AirflowFailException: The interval is no interval, or the data set has none.
+        AirflowSkipException: The scheduler has made a run after the end of the schedule.
     """
     run, params = context["dag_run"], context["params"]
     given = (params.get("interval_start"), params.get("interval_end"))
@@ -70,6 +71,7 @@ def interval_of(dataset: Dataset, context: Any) -> tuple[str, str] | None:
         start, end = (_time(text) for text in given)
     elif dataset.is_by_interval and str(run.run_type).rpartition(".")[2].lower() in _BY_INTERVAL:
         start, end = run.data_interval_start, run.data_interval_end
+        _skip_after_the_end(dataset, start)
     else:
         return None
     if not start or not end or start >= end:
@@ -78,6 +80,16 @@ def interval_of(dataset: Dataset, context: Any) -> tuple[str, str] | None:
             f"{given[0]} and {given[1]}"
         )
     return start.astimezone(UTC).isoformat(), end.astimezone(UTC).isoformat()
+
+
+def _skip_after_the_end(dataset: Dataset, start: datetime | None) -> None:
+    """Airflow goes on scheduling while any task ends later than its DAG, and ours end never."""
+    last = _time(dataset.schedule.end) if dataset.schedule else None
+    if last and start and start >= last:
+        raise AirflowSkipException(
+            f"{dataset.name}: its schedule ended with {last.isoformat()}; the interval from "
+            f"{start.isoformat()} on is not read"
+        )
 
 
 def _require_intervals(dataset: Dataset) -> None:

@@ -74,13 +74,14 @@ def read_rendering(path: Path) -> tuple[Dataset, ...]:
     """
     advice = "Run infra/airflow/render, which writes it from schemas/"
     try:
-        said = json.loads(path.read_text())
+        said: Any = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise RenderingError(f"{path}: expected the rendered DAGs; {error}. {advice}") from error
-    found = said.get("format") if isinstance(said, dict) else None
-    if found != FORMAT:
-        raise RenderingError(f"{path}: expected format {FORMAT}; got {found!r}. {advice}")
     try:
+        if said["format"] != FORMAT:
+            raise RenderingError(
+                f"{path}: expected format {FORMAT}; got {said['format']!r}. {advice}"
+            )
         return tuple(_dataset(value) for value in said["datasets"])
     except (KeyError, TypeError) as error:
         raise RenderingError(f"{path}: expected other fields; {error!r}. {advice}") from error
@@ -89,9 +90,11 @@ def read_rendering(path: Path) -> tuple[Dataset, ...]:
 def _dataset(value: dict[str, Any]) -> Dataset:
     schedule = Schedule(**value["schedule"]) if value["schedule"] else None
     tasks = tuple(_task(task) for task in value["tasks"])
-    return Dataset(**{**value, "schedule": schedule, "tasks": tasks})
+    said: dict[str, Any] = {**value, "schedule": schedule, "tasks": tasks}
+    return Dataset(**said)
 
 
 def _task(value: dict[str, Any]) -> Task:
     feeds = tuple(Feed(**feed) for feed in value["feeds"])
-    return Task(**{**value, "feeds": feeds, "settings": tuple(value["settings"])})
+    said: dict[str, Any] = {**value, "feeds": feeds, "settings": tuple(value["settings"])}
+    return Task(**said)

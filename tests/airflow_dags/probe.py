@@ -4,12 +4,16 @@ A line of stdin is a JSON request, with the environment to set for it; the answe
 What Airflow and the tasks log goes to stdout and stderr.
 """
 
+import asyncio
+import importlib
 import json
 import os
 import sys
 import time
 import traceback
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 
@@ -26,7 +30,7 @@ def main() -> None:
         before = dict(os.environ)
         os.environ.update(request["environment"])
         try:
-            said = {"describe": _describe, "run": _run, "parse": _parse}[request["ask"]](request)
+            said = _ANSWERS[request["ask"]](request)
         except Exception as error:
             traceback.print_exc()
             said = {"raised": f"{type(error).__name__}: {error}"}
@@ -109,6 +113,39 @@ def _events() -> list[dict[str, Any]]:
         found = session.scalars(select(AssetEvent).order_by(AssetEvent.id)).all()
         return [{"asset": event.name, "extra": event.extra} for event in found]
 
+
+def _interval(request: dict[str, Any]) -> dict[str, Any]:
+    """What a run of a kind reads of the flights, as a task of it would ask."""
+    _bag()
+    from airflow_dags.flags import interval_of
+    from airflow_dags.rendering import read_rendering
+
+    said = {item.name: item for item in read_rendering(Path(os.environ["GRISTMILL_DAGS"]))}
+    start, end = (datetime.fromisoformat(text) for text in request["interval"])
+    run = SimpleNamespace(
+        run_type=request["kind"], data_interval_start=start, data_interval_end=end
+    )
+    context = {"dag_run": run, "params": request["params"]}
+    return {"reads": interval_of(said[request["dataset"]], context)}
+
+
+def _late(request: dict[str, Any]) -> dict[str, Any]:
+    """Call what a missed deadline calls, found as the triggerer finds it."""
+    sys.path.insert(0, os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"])
+    callback = _bag().dags[request["dag"]].deadline[0].callback
+    module, _, name = callback.path.rpartition(".")
+    called = getattr(importlib.import_module(module), name)
+    asyncio.run(called(**callback.kwargs, context=request["context"]))
+    return {"path": callback.path}
+
+
+_ANSWERS = {
+    "describe": _describe,
+    "interval": _interval,
+    "late": _late,
+    "parse": _parse,
+    "run": _run,
+}
 
 if __name__ == "__main__":
     main()

@@ -1,5 +1,7 @@
 """How the DAGs are made: order, gates, triggers, pools and retries, as the steps declare them."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,6 +111,44 @@ def test_a_data_set_without_a_schedule_is_prepared_by_hand_and_says_so(
 ) -> None:
     assert dags["prepare_parcels"]["schedule"] is None
     assert "No schedule** in `schemas/parcels.py`" in dags["prepare_parcels"]["text"]
+
+
+JANUARY = ["2013-01-01T00:00:00+00:00", "2013-02-01T00:00:00+00:00"]
+MARCH = {"interval_start": "2013-03-01T00:00:00Z", "interval_end": "2013-04-01T02:00:00+02:00"}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "kind", "params", "reads"),
+    [
+        ("flights", "scheduled", {}, JANUARY),
+        ("flights", "backfill", {}, JANUARY),
+        ("flights", "manual", {}, None),
+        ("flights", "manual", MARCH, ["2013-03-01T00:00:00+00:00", "2013-04-01T00:00:00+00:00"]),
+        ("flights", "backfill", MARCH, ["2013-03-01T00:00:00+00:00", "2013-04-01T00:00:00+00:00"]),
+        ("parcels", "manual", {}, None),
+    ],
+)
+def test_a_run_reads_its_interval_and_one_by_hand_all_or_what_its_params_say(
+    airflow: Airflow, dataset: str, kind: str, params: dict[str, str], reads: list[str] | None
+) -> None:
+    said = airflow.ask("interval", dataset=dataset, kind=kind, params=params, interval=JANUARY)
+    assert said == {"reads": reads}
+
+
+def test_a_run_that_is_late_is_told(airflow: Airflow, tmp_path: Path) -> None:
+    context = {"dag_run": {"dag_run_id": "scheduled__1"}, "deadline": {}}
+    notices = tmp_path / "notices.jsonl"
+    said = airflow.ask(
+        "late", {"GRISTMILL_NOTICES": str(notices)}, dag="train_flights", context=context
+    )
+    assert said == {"path": "gristmill_deadlines.tell_of_delay"}
+    (notice,) = [json.loads(line) for line in notices.read_text().splitlines()]
+    assert (notice["event"], notice["dag"], notice["run"], notice["error"]) == (
+        "late",
+        "train_flights",
+        "scheduled__1",
+        "over 6 hours",
+    )
 
 
 def test_the_params_of_training_have_limits(airflow: Airflow) -> None:

@@ -135,10 +135,10 @@ def test_keys_and_password_are_made_once_and_only_their_user_reads_them(tmp_path
 
 
 def test_a_stop_ends_a_component_its_children_and_what_they_left_behind(tmp_path: Path) -> None:
-    """One child doesn't listen to SIGTERM, the other is in a session of its own."""
+    """One child doesn't listen to SIGTERM, the other has left its parent and its session."""
     pids = tmp_path / "pids"
     stubborn = f"(trap '' TERM; echo $BASHPID >>{pids}; while :; do sleep 1; done) &"
-    apart = f"setsid sleep 1001 & echo $! >>{pids}; echo $$ >>{pids}"
+    apart = f"(setsid sleep 1001 & echo $! >>{pids}); echo $$ >>{pids}"
     script = f"{stubborn} {apart}; wait"
     environment = {**os.environ, "GRISTMILL_AIRFLOW_SERVICE": str(tmp_path)}
     process = subprocess.Popen(["bash", "-c", script], env=environment, start_new_session=True)
