@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.checksum import read_verified
+from pipelines.storage.place import place
 
 LOG = "_delta_log"
 # of a commit, where the rest is one line for each data file
@@ -21,12 +22,12 @@ _FILE_ACTIONS = ("add", "remove")
 
 def versions(path: str | Path) -> list[int]:
     """Give the committed versions in the log of the table at ``path``, ascending."""
-    return sorted(int(entry.stem) for entry in Path(path, LOG).glob("[0-9]*.json"))
+    return sorted(int(entry.stem) for entry in (place(path) / LOG).glob("[0-9]*.json"))
 
 
 def commit_path(path: str | Path, version: int) -> Path:
     """Give the file of one commit."""
-    return Path(path, LOG, f"{version:020d}.json")
+    return place(path) / LOG / f"{version:020d}.json"
 
 
 def last_commit(path: str | Path, is_it: Callable[[dict[str, Any]], bool]) -> int | None:
