@@ -44,8 +44,8 @@ from pipelines.sources.text import read_records
 from pipelines.spark.concurrent import map_tables
 from pipelines.spark.scratch import keep_rows, scratch_folder
 from pipelines.step import FATE, Fates, StepKey, StepResult, once, step_key
-from pipelines.tables.by_interval import BY_INTERVAL, INTERVAL, is_current
 from pipelines.storage.copies import local_files
+from pipelines.tables.by_interval import BY_INTERVAL, INTERVAL, is_current
 from pipelines.tables.delta import is_standing
 from pipelines.tables.ledger import Target, Written, check_fates, write_kept
 from pipelines.tables.ledger_table import account_for

@@ -27,8 +27,8 @@ from pipelines.sources.replays import (
     text_digest,
 )
 from pipelines.step import StepResult, read_record
-from pipelines.tables.by_interval import INTERVAL
 from pipelines.storage.place import require_local
+from pipelines.tables.by_interval import INTERVAL
 from pipelines.tables.delta import lock_table
 from pipelines.tables.ledger_table import read_ledger
 from pipelines.tables.quarantine import AS_JSON, OPEN

@@ -104,6 +104,8 @@ def list_versions(registry: Registry, name: str) -> tuple[Version, ...]:
         token = page.token
         if not token:
             return tuple(sorted(found, key=lambda version: version.number))
+
+
 @contextmanager
 def _locked_database(uri: str, name: str) -> Generator[None]:
     if not uri:

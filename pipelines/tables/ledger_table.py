@@ -15,8 +15,8 @@ from pipelines.errors import DataQualityError
 from pipelines.layout import Layout
 from pipelines.state import fingerprint
 from pipelines.step import StepResult
-from pipelines.tables.commits import commit_path, content_version, maker_of, versions
 from pipelines.storage.place import RemotePath, place
+from pipelines.tables.commits import commit_path, content_version, maker_of, versions
 from pipelines.tables.records import BLOCK, append_once, greatest, read_records
 from pipelines.tables.version import TableVersion, parse_version
 

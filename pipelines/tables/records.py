@@ -138,7 +138,7 @@ def delete_where_in(path: Path, column: str, values: Sequence[str]) -> None:
         TableError: The table can't be read or written.
     """
     with _plain_errors(path):
-        table = _delta_table(path)
+        table = open_table(path)
         if values:
             stay = [(column, "not in", list(values))]
             with _local_files(table, path) as files:
@@ -146,7 +146,7 @@ def delete_where_in(path: Path, column: str, values: Sequence[str]) -> None:
             # not table.delete: what that rewrites has types that pyarrow 14 can't read
             write_deltalake(table, rows, mode="overwrite")
         # readers of older versions lose them: what is deleted must be gone
-        _delta_table(path).vacuum(0, dry_run=False, enforce_retention_duration=False)
+        open_table(path).vacuum(0, dry_run=False, enforce_retention_duration=False)
 
 
 def column_names(path: Path, version: int) -> tuple[str, ...]:
@@ -156,7 +156,7 @@ def column_names(path: Path, version: int) -> tuple[str, ...]:
         TableError: There is no such version.
     """
     with _plain_errors(path):
-        return tuple(item.name for item in _delta_table(path, version).schema().fields)
+        return tuple(item.name for item in open_table(path, version).schema().fields)
 
 
 def _read_folders(
@@ -198,7 +198,8 @@ def _local_files(table: DeltaTable, path: Path) -> Generator[SubTreeFileSystem]:
         yield SubTreeFileSystem(str(folder), LocalFileSystem())
 
 
-def _delta_table(path: Path, version: int | None = None) -> DeltaTable:
+def open_table(path: str | Path, version: int | None = None) -> DeltaTable:
+    """Give delta-rs's table at ``path``, wherever it lies."""
     return DeltaTable(str(path), version=version, storage_options=delta_options(str(path)) or None)
 
 
@@ -222,7 +223,7 @@ def _open(path: Path, version: int | None) -> DeltaTable | None:
         for file in _log_files(path / LOG):
             verify(file)
     try:
-        return _delta_table(path, version)
+        return open_table(path, version)
     except TableNotFoundError:
         return None
 
