@@ -21,7 +21,7 @@ SETTINGS = {"spark.delta.logStore.file.impl": CLASS} | {
 }
 # Spark takes relative paths and paths without a scheme for files too, before Delta asks
 _A_FILE = "file:/table/_delta_log"
-_SAFE = {
+SAFE = {
     "": CLASS,
     "file": CLASS,
     "s3": S3_CLASS,
@@ -49,12 +49,12 @@ def require_log_store(spark: SparkSession, path: str = "") -> None:
         ParameterError: The address is of a kind that no store is known to be safe for.
     """
     scheme = urlsplit(path).scheme
-    if scheme not in _SAFE:
+    if scheme not in SAFE:
         raise ParameterError(
             f"expected a table on a local disk, s3a:// or hdfs://; got {path}. No log store of "
             "Delta's was tested there: give another root"
         )
-    wanted = _SAFE[scheme]
+    wanted = SAFE[scheme]
     # pyspark has no public way to Spark's JVM
     java: Any = spark.sparkContext._jvm  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     if not java.org.apache.spark.util.Utils.classIsLoadable(wanted):
