@@ -28,6 +28,9 @@ export PYSPARK_PYTHON=$UV_PROJECT_ENVIRONMENT/bin/python
 export PYSPARK_DRIVER_PYTHON=$PYSPARK_PYTHON
 export SPARK_LOCAL_IP=127.0.0.1
 LOG_STORE_JAR=$GRISTMILL_ROOT/build/jars/gristmill-log-store.jar
+# S3A and Delta's log store for it; there after infra/bin/setup --storage only
+STORAGE_JARS=$GRISTMILL_ROOT/build/storage
+S3_LOG_STORE_JAR=$STORAGE_JARS/gristmill-s3-log-store.jar
 if JAVA_HOME=$(find_java); then export JAVA_HOME; else unset JAVA_HOME; fi
 
 # One thread for each rank and Spark task: more of them only wait for each other's cores

@@ -158,11 +158,33 @@ do_log_store() {
   put_stamp log_store "$(log_store_key)"
 }
 
+# --- S3A, and Delta's log store for S3 --------------------------------------------------------------
+storage_key() {
+  {
+    hash_of "$GRISTMILL_ROOT"/infra/storage/*
+    log_store_key
+  } | sha256sum
+}
+
+has_storage() {
+  [[ -e $S3_LOG_STORE_JAR ]] && has_stamp storage "$(storage_key)" \
+    && grep -q "$S3_LOG_STORE_JAR" "$SPARK_CONF_DIR/spark-defaults.conf" \
+    && (cd "$STORAGE_JARS" && sha256sum --check --status "$GRISTMILL_ROOT/infra/storage/s3a.sha256")
+}
+
+do_storage() {
+  (cd "$STORAGE_JARS" 2>/dev/null && sha256sum --check --strict --quiet "$GRISTMILL_ROOT/infra/storage/s3a.sha256") \
+    || "$GRISTMILL_ROOT/infra/storage/fetch" s3a "$STORAGE_JARS"
+  "$GRISTMILL_ROOT/infra/storage/build_log_store"
+  "$GRISTMILL_ROOT/infra/spark/fetch_jars" # names them in Spark's settings
+  put_stamp storage "$(storage_key)"
+}
+
 # --- Archive of Spark's classes -----------------------------------------------------------------
 classes_key() {
   {
     log_store_key
-    stat -c %Y "$LOG_STORE_JAR" || true # the archive fits the jar of this very time
+    stat -c %Y "$LOG_STORE_JAR" "$S3_LOG_STORE_JAR" || true # it fits the jars of this very time
     "${JAVA_HOME:-}/bin/java" -version 2>&1 || true
     stat -c '%n %s %Y' "$build_folder"/venv/lib/python3.11/site-packages/pyspark/jars/spark-core_*.jar || true
   } | sha256sum
@@ -218,6 +240,13 @@ do_linters() {
     --requirements "$GRISTMILL_ROOT/infra/docker/linters.txt"
   put_stamp linters "$(linters_key)"
 }
+
+# --- HDFS, which only slow tests start ------
+has_hdfs() {
+  (cd "$build_folder/hdfs" && sha256sum --check --status --strict "$GRISTMILL_ROOT/infra/storage/hdfs.sha256") 2>/dev/null
+}
+
+do_hdfs() { "$GRISTMILL_ROOT/infra/storage/fetch" hdfs "$build_folder/hdfs"; }
 
 # --- Tools that only the slow tests need ------------------------------------------------------------
 has_networks() { type -P ip && type -P tc; } >/dev/null

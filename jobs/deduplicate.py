@@ -5,4 +5,6 @@ from pipelines.deduplicate import DeduplicateParams, run
 from pipelines.spark.session import spark_session
 
 if __name__ == "__main__":
-    run_job(lambda params: run(spark_session("deduplicate"), params), DeduplicateParams)
+    run_job(
+        lambda params: run(spark_session("deduplicate", params.root), params), DeduplicateParams
+    )

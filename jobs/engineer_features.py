@@ -5,4 +5,7 @@ from pipelines.engineer_features import EngineerFeaturesParams, run
 from pipelines.spark.session import spark_session
 
 if __name__ == "__main__":
-    run_job(lambda params: run(spark_session("engineer_features"), params), EngineerFeaturesParams)
+    run_job(
+        lambda params: run(spark_session("engineer_features", params.root), params),
+        EngineerFeaturesParams,
+    )

@@ -5,4 +5,4 @@ from pipelines.impute import ImputeParams, run
 from pipelines.spark.session import spark_session
 
 if __name__ == "__main__":
-    run_job(lambda params: run(spark_session("impute"), params), ImputeParams)
+    run_job(lambda params: run(spark_session("impute", params.root), params), ImputeParams)

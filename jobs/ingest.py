@@ -8,7 +8,7 @@ from pipelines.step import StepResult
 
 def ingest(params: IngestParams) -> StepResult:
     """Ingest with a Spark session of this job's own."""
-    return run(spark_session(STEP), params)
+    return run(spark_session(STEP, params.root), params)
 
 
 if __name__ == "__main__":

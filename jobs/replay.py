@@ -16,7 +16,7 @@ def replay(params: ReplayParams) -> Exported | StepResult:
     from pipelines.ingest import run as ingest
     from pipelines.spark.session import spark_session
 
-    spark = spark_session("replay")
+    spark = spark_session("replay", params.root)
     made = [
         ingest(spark, IngestParams(params.dataset, params.root, **asdict(again)))
         for again in ingests_to_repeat(params)

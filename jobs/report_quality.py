@@ -10,6 +10,6 @@ from pipelines.spark.session import spark_session
 if __name__ == "__main__":
     params = parse_params(ReportQualityParams)
     with report_errors():
-        result = run(spark_session("report_quality"), params)
+        result = run(spark_session("report_quality", params.root), params)
         print_result(result)
         close_gate(result)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import import_module
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -23,6 +22,7 @@ from pipelines.layout import Layout
 from pipelines.registry.address import check_address
 from pipelines.state import write_json
 from pipelines.step import StepResult, read_run
+from pipelines.storage.place import is_remote
 from schemas.catalog import dataset, datasets
 
 
@@ -38,6 +38,7 @@ class RunParams:
     sources: tuple[str, ...]
     registry: str
     restarts: int
+    cache: str = ""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -74,6 +75,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> RunParams:
     command.add_argument(
         "--registry", default="", help="postgresql://USER@HOST/NAME; empty: SQLite under the root"
     )
+    command.add_argument(
+        "--cache",
+        default="build/cache",
+        help="local folder for copies of tables and for checkpoints, where the root is remote",
+    )
     said = parser.parse_args(arguments)
     return RunParams(
         said.dataset,
@@ -84,6 +90,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> RunParams:
         tuple(said.sources),
         said.registry,
         said.restarts,
+        said.cache if is_remote(said.root) else "",
     )
 
 
@@ -115,12 +122,12 @@ def run(params: RunParams) -> dict[str, Any]:
         params.num_processes,
         params.sources,
         params.registry,
-        _spark(),
+        _spark(params.root),
         known,
         params.restarts,
     )
     record = _Record(layout, params)
-    journey.run = record.path.stem
+    journey.run, journey.cache = record.path.stem, params.cache
     failure: GristmillError | ContractError | None = None
     try:
         for number in range(first, last + 1):
@@ -167,12 +174,12 @@ class _Record:
         write_json(self._last, value)
 
 
-def _spark() -> Any:
+def _spark(root: str) -> Any:
     from pipelines.spark.session import spark_session
 
     # Great Expectations takes seconds to import; Spark's start is mostly waiting
     Thread(target=import_module, args=("pipelines.quality.runner",), daemon=True).start()
-    return spark_session("run")
+    return spark_session("run", root)
 
 
 def _take(journey: Journey, step: Step, record: _Record) -> None:
@@ -233,7 +240,7 @@ def _summary(journey: Journey, report: str) -> dict[str, Any]:
     if "register" in journey.results:
         summary["model"] = journey.results["register"].details
     summary["tables"] = {name: result.tables for name, result in journey.results.items()}
-    say(f"report: {Path(report)}")
+    say(f"report: {report}")
     return summary
 
 

@@ -8,7 +8,7 @@ from pipelines.step import StepResult
 
 def score(params: ScoreParams) -> StepResult:
     """Score with a Spark session of this job's own."""
-    return run(spark_session("score"), params)
+    return run(spark_session("score", params.root), params)
 
 
 if __name__ == "__main__":

@@ -5,4 +5,4 @@ from pipelines.spark.session import spark_session
 from pipelines.split import SplitParams, run
 
 if __name__ == "__main__":
-    run_job(lambda params: run(spark_session("split"), params), SplitParams)
+    run_job(lambda params: run(spark_session("split", params.root), params), SplitParams)

@@ -51,6 +51,7 @@ class Journey:
     results: dict[str, StepResult] = field(default_factory=dict)
     restarts: int = 0
     run: str = ""
+    cache: str = ""
 
     @property
     def layout(self) -> Layout:
@@ -134,6 +135,8 @@ def validate(journey: Journey, step: Step) -> StepResult:
 
 def _arguments(step: Step, journey: Journey) -> dict[str, Any]:
     found: dict[str, Any] = {name: getattr(journey, name) for name in step.settings}
+    if journey.cache and step.name in _CACHED:
+        found["cache"] = journey.cache
     for feed in feeds_of(step, journey.spec):
         taken = journey.take(feed)
         found[feed.flag] = (*found.get(feed.flag, ()), *taken) if feed.is_list else taken[0]
@@ -165,6 +168,8 @@ _MODEL = Feed("model", "file", "train", "model")
 _METRICS = Feed("metrics", "file", "evaluate", "metrics")
 _TRAINING = Feed("training", "record", "train")
 _FILLS = Feed("states", "file", "impute", "state", is_list=True)
+# they read a table without Spark: a remote one from a copy
+_CACHED = ("train", "evaluate")
 _INTERVAL = ("interval_start", "interval_end")
 
 STEPS = (

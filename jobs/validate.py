@@ -5,4 +5,4 @@ from pipelines.spark.session import spark_session
 from pipelines.validate import ValidateParams, run
 
 if __name__ == "__main__":
-    run_job(lambda params: run(spark_session("validate"), params), ValidateParams)
+    run_job(lambda params: run(spark_session("validate", params.root), params), ValidateParams)

@@ -16,6 +16,7 @@ from pipelines.evaluation.baselines import MAJORITY, fit_baselines
 from pipelines.evaluation.predict import open_predictor
 from pipelines.layout import Layout
 from pipelines.loading.columns import InputColumns
+from pipelines.loading.local_copies import LocalCopies
 from pipelines.loading.manifest import read_manifest
 from pipelines.state import file_digest, read_features, write_bytes, write_json
 from pipelines.step import (
@@ -26,6 +27,7 @@ from pipelines.step import (
     require_trained,
     step_key,
 )
+from pipelines.storage.place import place
 from pipelines.tables.ledger_table import require_passed
 from pipelines.tables.version import TableVersion, parse_version
 from schemas.catalog import dataset
@@ -45,6 +47,8 @@ class EvaluateParams:
     seed: int = param("Seed of the trees, the bootstrap and any sampling", 1)
     resamples: int = param("Bootstrap draws for the interval of ROC AUC", 1000)
     max_baseline_rows: int = param("Most training rows for a baseline; more are sampled", 1_000_000)
+    cache: str = param("folder for the local copies of remote tables", "")
+    cache_mb: int = param("what the copies of all remote tables may take up, in MB", 100_000)
 
 
 def run(params: EvaluateParams) -> StepResult:
@@ -66,10 +70,10 @@ def run(params: EvaluateParams) -> StepResult:
 
 def _training_of(params: EvaluateParams, layout: Layout) -> StepResult | None:
     """Give the record of the training that made the model, if it was made under this root."""
-    made = Path(params.model).absolute()
+    made = place(params.model).absolute()
     for path in layout.steps.glob("train-*.json"):
         record = read_record(path)
-        if Path(record.files.get("model", "")).absolute() == made:
+        if place(record.files.get("model", "")).absolute() == made:
             return record
     return None
 
@@ -79,8 +83,8 @@ def _evaluate(
 ) -> StepResult:
     require_passed((params.features,))
     table = parse_version(params.features)
-    features = read_features(Path(params.state))
-    files = _live_files(table, features)
+    features = read_features(place(params.state))
+    files = _live_files(params, table, features)
     train, train_rows = read_sample(files["train"], features, params.max_baseline_rows, params.seed)
     measure.check_classes(train.label, "train", features.label)
     predictors = {
@@ -140,8 +144,12 @@ def _write(
     return {"metrics": str(folder / "metrics.json"), **written}
 
 
-def _live_files(table: TableVersion, features: FeatureSet) -> dict[str, list[str]]:
-    manifest = read_manifest(table.path, table.version, InputColumns.of(features))
+def _live_files(
+    params: EvaluateParams, table: TableVersion, features: FeatureSet
+) -> dict[str, list[str]]:
+    copies = LocalCopies(params.cache, params.cache_mb)
+    folder = copies.local(table.path, table.version)
+    manifest = read_manifest(folder, table.version, InputColumns.of(features))
     return {
         # a file appears once for each of its row groups
         split: list(dict.fromkeys(group.file for group in manifest.splits.get(split, ())))
@@ -150,13 +158,13 @@ def _live_files(table: TableVersion, features: FeatureSet) -> dict[str, list[str
 
 
 def _digests(params: EvaluateParams) -> dict[str, str]:
-    return {name: file_digest(Path(getattr(params, name))) for name in ("model", "state")}
+    return {name: file_digest(place(getattr(params, name))) for name in ("model", "state")}
 
 
 def _check(params: EvaluateParams) -> None:
     for name in ("model", "state"):
         path = getattr(params, name)
-        if not Path(path).is_file():
+        if not place(path).is_file():
             raise ParameterError(
                 f"--{name}: expected a file; found none at {path!r}. Give the path in the result "
                 f"of {'train' if name == 'model' else 'engineer_features'}, files.{name}"
@@ -169,4 +177,4 @@ def _check(params: EvaluateParams) -> None:
 
 
 def _has_files(result: StepResult) -> bool:
-    return all(Path(path).is_file() for path in result.files.values())
+    return all(place(path).is_file() for path in result.files.values())

@@ -44,6 +44,7 @@ from pipelines.sources.text import read_records
 from pipelines.spark.concurrent import map_tables
 from pipelines.spark.scratch import keep_rows, scratch_folder
 from pipelines.step import FATE, Fates, StepKey, StepResult, once, step_key
+from pipelines.storage.copies import local_files
 from pipelines.tables.by_interval import BY_INTERVAL, INTERVAL, is_current
 from pipelines.tables.delta import is_standing
 from pipelines.tables.ledger import Target, Written, check_fates, write_kept
@@ -129,13 +130,19 @@ def run(spark: SparkSession, params: IngestParams) -> StepResult:
             interval is none that the contract's sources can be written by.
         LedgerError: Spark read other rows than the files hold, or rows by fate do not add up.
     """
+    # what is unpacked is read from a local disk, wherever the tables go
+    with local_files(Layout(params.root, params.dataset).landing, ()) as landing:
+        return _run(spark, params, landing)
+
+
+def _run(spark: SparkSession, params: IngestParams, landing: Path) -> StepResult:
     spec, layout = dataset(params.dataset), Layout(params.root, params.dataset)
     span = parse_span(spec, params.interval_start, params.interval_end)
     places = read_places(spec, params.sources)
     inputs: dict[str, _Input] = {}
     repeated: list[str] = []
     for source in spec.sources:
-        found = locate(spec.name, source, places.get(source.name, ()), layout.landing)
+        found = locate(spec.name, source, places.get(source.name, ()), landing)
         files, left_out = inspect_files(spec.name, source, found)
         taken = take_replays(spec.name, source, layout.replays(source.name), files)
         inputs[source.name] = _Input(files, taken)

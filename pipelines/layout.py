@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.storage.place import place
 from schemas.contract import Layer
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Paths of one data set under one root folder."""
+    """Paths of one data set under one root: a local folder, or one on S3 or HDFS."""
 
     root: str
     dataset: str
@@ -16,7 +17,7 @@ class Layout:
     @property
     def base(self) -> Path:
         """Folder of the data set."""
-        return Path(self.root).absolute() / self.dataset
+        return place(self.root).absolute() / self.dataset
 
     def table(self, layer: Layer, source: str) -> str:
         """Delta table of one source at one layer; ``features`` has the main source only."""
@@ -103,4 +104,4 @@ class Layout:
     @property
     def registry(self) -> Path:
         """Model registry of all data sets under the root."""
-        return Path(self.root).absolute() / "registry"
+        return place(self.root).absolute() / "registry"

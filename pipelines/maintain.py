@@ -18,6 +18,7 @@ from pipelines.errors import ParameterError
 from pipelines.layout import Layout
 from pipelines.lock import hold_lock
 from pipelines.registry import store
+from pipelines.storage.place import require_local
 from pipelines.tables.commits import versions
 from pipelines.tables.delta import last_version, lock_table
 from pipelines.tables.pins import Pins, pin_runs, tables_of_training, unfinished_trainings
@@ -95,6 +96,7 @@ def run(
     """
     if params.older_than_days < 0:
         raise ParameterError(f"--older-than-days: expected 0 or more; got {params.older_than_days}")
+    require_local(params.root, "maintain")
     layout = Layout(params.root, dataset(params.dataset).name)
     joined, records = _tables(layout)
     if not joined and not records:

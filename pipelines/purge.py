@@ -11,6 +11,7 @@ from pipelines.cli import param
 from pipelines.errors import ParameterError
 from pipelines.layout import Layout
 from pipelines.lock import hold_lock
+from pipelines.storage.place import require_local
 from pipelines.tables.ledger_table import read_ledger
 from pipelines.tables.records import delete_where_in, read_records
 from schemas.catalog import dataset
@@ -49,6 +50,7 @@ def run(params: PurgeParams, now: datetime | None = None) -> Purged:
     """
     if params.older_than_days < 0:
         raise ParameterError(f"--older-than-days: expected 0 or more; got {params.older_than_days}")
+    require_local(params.root, "purge")
     layout = Layout(params.root, dataset(params.dataset).name)
     entries = read_ledger(layout)
     if not entries:

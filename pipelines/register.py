@@ -19,6 +19,7 @@ from pipelines.step import (
     require_trained,
     step_key,
 )
+from pipelines.storage.place import place
 from pipelines.tables.version import parse_version
 from schemas.catalog import dataset
 from schemas.contract import DatasetSpec
@@ -55,7 +56,7 @@ def run(params: RegisterParams) -> StepResult:
     digests = _check(params, spec)
     rules = (params.minimum_gain, params.replace_incomparable)
     key = step_key("register", layout, spec.fingerprint(), params.features, digests, rules)
-    with store.lock_registry(layout.registry):
+    with store.lock_registry(params.registry, layout.registry):
         registry = store.open_registry(params.registry, layout.registry)
         return once(
             key, lambda: _register(params, key, registry), lambda known: _holds(registry, known)
@@ -63,7 +64,7 @@ def run(params: RegisterParams) -> StepResult:
 
 
 def _register(params: RegisterParams, key: StepKey, registry: store.Registry) -> StepResult:
-    spec, metrics = dataset(params.dataset), read_json(Path(params.metrics))
+    spec, metrics = dataset(params.dataset), read_json(place(params.metrics))
     training = _read_training(params)
     trained = training.fingerprint if training else fingerprint(_digests(params), params.features)
     with tempfile.TemporaryDirectory(prefix="gristmill-") as scratch:
@@ -101,16 +102,16 @@ def _register(params: RegisterParams, key: StepKey, registry: store.Registry) ->
 def _contents(
     params: RegisterParams, spec: DatasetSpec, training: StepResult | None
 ) -> package.Contents:
-    metrics = Path(params.metrics)
+    metrics = place(params.metrics)
     files = {
-        package.MODEL: Path(params.model),
-        package.STATE: Path(params.state),
+        package.MODEL: place(params.model),
+        package.STATE: place(params.state),
         package.METRICS: metrics,
     }
-    files |= {f"states/{Path(name).name}": Path(name) for name in params.states}
+    files |= {f"states/{Path(name).name}": place(name) for name in params.states}
     files |= {f"plots/{plot.name}": plot for plot in sorted(metrics.parent.glob("*.png"))}
-    if training and Path(training.files.get("history", "")).is_file():
-        files["history.json"] = Path(training.files["history"])
+    if training and place(training.files.get("history", "")).is_file():
+        files["history.json"] = place(training.files["history"])
     facts = {
         "dataset": spec.name,
         "tables": {"features": params.features},
@@ -154,7 +155,7 @@ def _standing(version: store.Version) -> rule.Standing:
 def _read_training(params: RegisterParams) -> StepResult | None:
     if not params.training:
         return None
-    found = read_record(Path(params.training))
+    found = read_record(place(params.training))
     # it becomes part of a query of the registry
     if not _FINGERPRINT.fullmatch(found.fingerprint):
         raise ParameterError(
@@ -165,14 +166,14 @@ def _read_training(params: RegisterParams) -> StepResult | None:
 
 
 def _digests(params: RegisterParams) -> dict[str, str]:
-    return {name: file_digest(Path(getattr(params, name))) for name in ("model", "state")}
+    return {name: file_digest(place(getattr(params, name))) for name in ("model", "state")}
 
 
 def _check(params: RegisterParams, spec: DatasetSpec) -> dict[str, str]:
     named = {name: getattr(params, name) for name in ("model", "state", "metrics")}
     named |= {"training": params.training} if params.training else {}
     for name, path in named.items():
-        if not Path(path).is_file():
+        if not place(path).is_file():
             raise ParameterError(f"--{name}: expected a file; found none at {path!r}")
     if params.minimum_gain < 0:
         raise ParameterError(f"--minimum-gain: expected 0 or more; got {params.minimum_gain}")
@@ -185,14 +186,14 @@ def _check(params: RegisterParams, spec: DatasetSpec) -> dict[str, str]:
     }
     training = _read_training(params)
     require_trained(training, params.model, digests["model"])
-    measured = read_json(Path(params.metrics))
+    measured = read_json(place(params.metrics))
     for name, value in expected.items():
         if measured.get(name) != value:
             raise ParameterError(
                 f"{params.metrics}: expected figures with {name} {value}; they were measured with "
                 f"{measured.get(name)}. Run evaluate on this model and this table first"
             )
-    return {**digests, "metrics": file_digest(Path(params.metrics))}
+    return {**digests, "metrics": file_digest(place(params.metrics))}
 
 
 def _holds(registry: store.Registry, known: StepResult) -> bool:

@@ -27,6 +27,7 @@ from pipelines.sources.replays import (
     text_digest,
 )
 from pipelines.step import StepResult, read_record
+from pipelines.storage.place import require_local
 from pipelines.tables.by_interval import INTERVAL
 from pipelines.tables.delta import lock_table
 from pipelines.tables.ledger_table import read_ledger
@@ -91,6 +92,7 @@ def run(params: ReplayParams) -> Exported | Landed:
     """
     if bool(params.export) == bool(params.rows):
         raise ParameterError("expected either --export FILE or --rows FILE")
+    require_local(params.root, "replay")
     spec, layout = dataset(params.dataset), Layout(params.root, params.dataset)
     ingests, left_out = _standing_ingests(spec, layout), Counter[str]()
     offered = _open_rows(spec, layout, ingests, left_out)

@@ -8,7 +8,6 @@ and one line of history.
 import sys
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -26,6 +25,7 @@ from pipelines.reporting.drift_page import render_drift
 from pipelines.reporting.quality_site import QualitySite, refresh_index
 from pipelines.state import fingerprint, read_json, write_bytes, write_json
 from pipelines.step import StepKey, StepResult, once, read_result, step_key
+from pipelines.storage.place import place
 from pipelines.tables.chosen_rows import ALL, ChosenRows
 from pipelines.tables.drift_history import earlier_looks, keep_look, look_of
 from pipelines.tables.ledger_table import require_passed
@@ -225,7 +225,7 @@ def _state(layout: Layout, features: str) -> dict[str, Any]:
     """The fitted state with which a features table was made; empty if its record is gone."""
     for path in layout.steps.glob("engineer_features-*.json"):
         record = read_result(read_json(path))
-        state = Path(record.files.get("state", ""))
+        state = place(record.files.get("state", ""))
         if features in record.tables and state.is_file():
             return read_json(state)
     return {}
@@ -250,4 +250,4 @@ def _conditions(texts: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
 
 
 def _is_there(result: StepResult) -> bool:
-    return all(Path(path).is_file() for path in result.files.values())
+    return all(place(path).is_file() for path in result.files.values())

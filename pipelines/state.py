@@ -17,6 +17,7 @@ from typing import Any, cast
 import pipelines
 import schemas
 from pipelines.errors import ParameterError, StateError
+from pipelines.storage.place import RemotePath
 from schemas.encode import FeatureColumn, FeatureSet, select_features
 
 _DIGITS = 16
@@ -26,6 +27,9 @@ _SEALED = re.compile(rb'(.*),\n  "checksum": "([0-9a-f]{16})"\n}\n', re.DOTALL)
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` so that it is there whole and durable, or not at all."""
+    if isinstance(path, RemotePath):
+        path.write_bytes(content)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -173,6 +177,8 @@ def fingerprint(*parts: Any) -> str:
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
+    if isinstance(path, RemotePath):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 from pipelines.cli import param
 from pipelines.errors import ParameterError
 from pipelines.layout import Layout
+from pipelines.storage.place import place
 from pipelines.tables.ledger_table import read_ledger
 from pipelines.tables.records import column_names, read_records
 from schemas.catalog import dataset
@@ -161,7 +161,7 @@ def _quarantined(
     key: Mapping[str, tuple[Any, str]],
     tables: Sequence[Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
-    rows = read_records(Path(layout.quarantine), [("source", "=", source)])
+    rows = read_records(place(layout.quarantine), [("source", "=", source)])
     found = [row for table in tables for row in table["rows"]]
     places = {(row.get("_source_file"), row.get("_source_position")) for row in found}
     return [

@@ -19,6 +19,8 @@ from pipelines.layout import Layout
 from pipelines.loading.local_copies import LocalCopies
 from pipelines.state import file_digest, fingerprint, read_features, read_json, write_json
 from pipelines.step import StepKey, StepResult, once, read_record, read_result, step_key
+from pipelines.storage.copies import put_folder
+from pipelines.storage.place import RemotePath, place
 from pipelines.tables.version import TableVersion, parse_version
 from pipelines.training.heartbeat import HANG_S, heartbeat
 from pipelines.training.parameters import TrainParams
@@ -61,6 +63,7 @@ def launch_training(
         TableError: A remote table can't be fetched.
         TrainingError: A rank failed; with its number and its last words.
     """
+    _work_folder(params, _key(params))
     sizes = _sizes() if elastic_min else ()
     start = Start(num_processes, restarts, hang_s, elastic_min, sizes)
     if known := trained(params):
@@ -147,10 +150,10 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
     from pipelines.training.settings import LoopSettings  # noqa: PLC0415
     from pipelines.training.where_time_went import where_time_went  # noqa: PLC0415
 
-    features = read_features(Path(params.state))
+    features = read_features(place(params.state))
     tables, shares = _manifests(params, features, world)
     _check_classes(tables[0])
-    folder = key.layout.trainings / key.fingerprint
+    folder = _work_folder(params, key)
     reading = Reading(params.global_batch_size, params.seed, params.memory_mb, params.buffer_mb)
     train, validation = open_splits(tables, shares, world, reading)
     plans = plans_of(train)
@@ -177,7 +180,7 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
     if world.is_root:
         sys.stderr.write(f"train: {said_time}\n")
         save_model(model, folder / "model.keras")
-        write_json(folder / "history.json", asdict(outcome.progress))
+        _keep(folder, _kept_at(key), asdict(outcome.progress))
     details = _details(outcome, world) | {
         "where_time_went": said_time,
         "plan": train.plan.fingerprint(),
@@ -193,7 +196,7 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
         STEP,
         params.dataset,
         key.fingerprint,
-        files={name: str(folder / file) for name, file in files.items()},
+        files={name: str(_kept_at(key) / file) for name, file in files.items()},
         details=details,
     )
 
@@ -263,10 +266,32 @@ def _key(params: TrainParams) -> StepKey:
     layout = Layout(params.root, params.dataset)
     # where it is kept and how often changes nothing in the result
     where = {"root": "", "checkpoint_steps": 0, "buffer_mb": 0, "cache": "", "cache_mb": 0}
-    read_features(Path(params.state))  # says what to do if the file is not there
-    state = fingerprint(read_json(Path(params.state)))
+    read_features(place(params.state))  # says what to do if the file is not there
+    state = fingerprint(read_json(place(params.state)))
     decides = {**asdict(params), **where, "state": state}
     return step_key(STEP, layout, decides)
+
+
+def _keep(folder: Path, kept_at: Path, history: dict[str, Any]) -> None:
+    write_json(folder / "history.json", history)
+    if folder != kept_at:
+        put_folder(folder, kept_at, but="checkpoints")
+
+
+def _kept_at(key: StepKey) -> Path:
+    return key.layout.trainings / key.fingerprint
+
+
+def _work_folder(params: TrainParams, key: StepKey) -> Path:
+    """Where checkpoints are: where the result will be, or on a local disk if that is elsewhere."""
+    if not isinstance(_kept_at(key), RemotePath):
+        return _kept_at(key)
+    if not params.cache:
+        raise ParameterError(
+            f"expected --cache FOLDER, a local folder for the checkpoints of a training under "
+            f"{params.root}; got none"
+        )
+    return Path(params.cache).absolute() / "trainings" / key.fingerprint
 
 
 def _record(key: StepKey) -> Path:
@@ -274,4 +299,4 @@ def _record(key: StepKey) -> Path:
 
 
 def _is_there(result: StepResult) -> bool:
-    return all(Path(path).exists() for path in result.files.values())
+    return all(place(path).exists() for path in result.files.values())

@@ -33,3 +33,12 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3Server]":
 
     with s3_server(tmp_path_factory.mktemp("s3")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of an empty database, in a cluster of the tests' own."""
+    from tests.postgres_server import USER, postgres_server  # noqa: PLC0415  the same
+
+    with postgres_server("models") as folder:
+        yield f"postgresql://{USER}@/models?host={folder}"

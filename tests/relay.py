@@ -29,13 +29,15 @@ class Exchange:
 class Relay:
     """What crossed it: requests in their order, and bytes of answers by path, heads included.
 
-    ``is_broken`` is asked after each piece of an answer whether the connection breaks here.
+    ``is_broken`` is asked after each piece of an answer whether the connection breaks here,
+    ``is_lost`` before each whether it and the rest get lost.
     """
 
     def __init__(self, target: int) -> None:
         self.requests: list[tuple[str, str]] = []
         self.answered: Counter[str] = Counter()
         self.is_broken: Callable[[Exchange], bool] = lambda _: False
+        self.is_lost: Callable[[Exchange, bytes], bool] = lambda _, __: False
         self._target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
@@ -102,6 +104,8 @@ class Relay:
     def _answer(self, server: socket.socket, client: socket.socket, exchange: Exchange) -> None:
         with suppress(OSError):
             while piece := server.recv(_PIECE):
+                if self.is_lost(exchange, piece):
+                    break
                 exchange.num_bytes += len(piece)
                 self.answered[exchange.path] += len(piece)
                 client.sendall(piece)

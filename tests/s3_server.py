@@ -74,7 +74,9 @@ class S3Server:
 
     def keys(self, table: str) -> list[str]:
         """Give the objects under ``table``."""
-        found = self.files().get_file_info(FileSelector(f"{self.bucket}/{table}", recursive=True))
+        found = self.files().get_file_info(
+            FileSelector(f"{self.bucket}/{table}", allow_not_found=True, recursive=True)
+        )
         return [info.path for info in found if info.is_file]
 
     def files(self) -> S3FileSystem:

@@ -41,7 +41,8 @@ def installed(root: Path = ROOT, site: Path | None = None) -> list[Component]:
         site: Folder of the distributions, ``build/venv`` by default.
     """
     found = site or next((root / "build" / "venv" / "lib").glob("python*/site-packages"))
-    jars = [found / "pyspark" / "jars", root / "build" / "jars", root / "build" / "s3proxy"]
+    build = root / "build"
+    jars = [found / "pyspark" / "jars", *(build / at for at in ("jars", "s3proxy", "storage"))]
     return sorted(
         {*_python(root, found), *(_jar(path) for at in jars for path in at.glob("*.jar"))}
     )
@@ -93,7 +94,7 @@ def _horovod_digest(root: Path, site: Path) -> str:
 def _jar(path: Path) -> Component:
     # Spark's resolver puts the group before the name
     group, mark, fetched = path.name.partition("_")
-    is_fetched = path.parent.name == "s3proxy" or path.parent.parent.name == "build"
+    is_fetched = path.parent.name in ("s3proxy", "storage") or path.parent.parent.name == "build"
     bare, group = (fetched, group) if is_fetched and mark else (path.name, "")
     found = _JAR.fullmatch(bare)
     # one that set-up compiles has no version of its own

@@ -18,6 +18,8 @@ from pipelines.errors import ParameterError
 from pipelines.evaluation.arrays import Arrays
 from pipelines.evaluation.model_file import check_model_file
 from pipelines.state import file_digest
+from pipelines.storage.copies import local_file
+from pipelines.storage.place import place
 
 Predictor: TypeAlias = Callable[[Arrays], npt.NDArray[np.float64]]
 
@@ -49,8 +51,13 @@ def num_opened(model: str) -> int:
 
 @cache
 def _open(model: str, digest: str, num_threads: int) -> Predictor:
-    check_digest(model, digest)
-    check_model_file(Path(model))
+    with local_file(place(model)) as file:
+        check_digest(file, digest, model)
+        check_model_file(file)
+        return _load(model, file, num_threads)
+
+
+def _load(model: str, file: Path, num_threads: int) -> Predictor:
     import tensorflow as tf  # noqa: PLC0415  seconds to import: see the module
 
     if num_threads and not _opened:
@@ -59,7 +66,7 @@ def _open(model: str, digest: str, num_threads: int) -> Predictor:
     import keras  # noqa: PLC0415
 
     try:
-        loaded: Any = keras.saving.load_model(model, compile=False, safe_mode=True)
+        loaded: Any = keras.saving.load_model(file, compile=False, safe_mode=True)
     except (OSError, ValueError, BadZipFile) as error:
         # a .keras file is a ZIP archive, with a CRC-32 of each part
         raise ParameterError(
@@ -70,14 +77,15 @@ def _open(model: str, digest: str, num_threads: int) -> Predictor:
     return make_predictor(loaded)
 
 
-def check_digest(path: str, digest: str) -> None:
-    """Raise ``ParameterError`` unless the file at ``path`` has the SHA-256 ``digest``."""
-    if not Path(path).is_file():
-        raise ParameterError(f"expected a model at {path}; found no file. Run train first")
-    found = file_digest(Path(path))
+def check_digest(file: Path, digest: str, name: str = "") -> None:
+    """Raise ``ParameterError`` unless ``file``, a copy of ``name``, has the SHA-256 ``digest``."""
+    named = name or str(file)
+    if not file.is_file():
+        raise ParameterError(f"expected a model at {named}; found no file. Run train first")
+    found = file_digest(file)
     if found != digest:
         raise ParameterError(
-            f"{path}: expected SHA-256 {digest}; got {found}. The file is not the one that was "
+            f"{named}: expected SHA-256 {digest}; got {found}. The file is not the one that was "
             "registered; register the model again or restore the file"
         )
 

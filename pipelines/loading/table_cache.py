@@ -22,7 +22,7 @@ from pyarrow.fs import FileSelector
 
 from pipelines.errors import ParameterError, TableError
 from pipelines.loading.delta_log import LiveFile, live_files, log_version
-from pipelines.loading.remote import open_remote, plain_errors
+from pipelines.storage.remote import open_remote, plain_errors
 
 _THREADS = 4
 _PIECE = 8 * 2**20

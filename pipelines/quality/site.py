@@ -22,7 +22,7 @@ from great_expectations.render.renderer.site_builder import (
 from pipelines.state import read_json, write_json
 
 LISTED = 100
-_LINES = "data_docs_index.json"
+LINES = "data_docs_index.json"
 
 
 def keep_lines(folder: Path, lines: Sequence[Mapping[str, Any]]) -> None:
@@ -32,7 +32,7 @@ def keep_lines(folder: Path, lines: Sequence[Mapping[str, Any]]) -> None:
         folder: The project's.
         lines: ``key`` (of the store, as a list), ``success`` and ``table`` of each.
     """
-    path = folder / _LINES
+    path = folder / LINES
     known: list[Mapping[str, Any]] = read_json(path) if path.exists() else []
     write_json(path, [*lines, *known][:LISTED])
 
@@ -69,7 +69,7 @@ class KnownIndexBuilder(DefaultSiteIndexBuilder):
 
     @property
     def _lines(self) -> list[dict[str, Any]] | None:
-        path = Path(str(self.data_context.root_directory), _LINES)
+        path = Path(str(self.data_context.root_directory), LINES)
         return read_json(path) if path.exists() else None
 
     def _build_validation_and_profiling_result_site_keys(

@@ -24,10 +24,12 @@ from pipelines.lock import hold_lock
 from pipelines.quality.actions import run_actions
 from pipelines.quality.report import QualityReport
 from pipelines.quality.runner import Checked
-from pipelines.quality.site import keep_lines
+from pipelines.quality.site import LINES, keep_lines
 from pipelines.state import write_bytes
+from pipelines.storage.copies import work_folder
+from pipelines.storage.place import RemotePath
 
-_SITE = "data_docs"
+_CONFIG = "great_expectations.yml"
 _PROJECT = """\
 # Great Expectations project of one data set; written by pipelines.quality.
 config_version: 4.0
@@ -96,24 +98,33 @@ def store_results(checked: Sequence[Checked], folder: Path) -> tuple[QualityRepo
     Raises:
         OSError: The folder can't be written.
     """
-    with hold_lock(folder / ".lock", f"the folder {folder}"), _plain_errors(folder):
-        context = _open(folder)
+    lock = hold_lock(folder / ".lock", f"the folder {folder}")
+    with lock, work_folder(folder, _wanted(folder)) as local, _plain_errors(folder):
+        context = _open(local)
         run_time = datetime.now(UTC)
         kept = {_keep(item, context, run_time): item for item in checked}
-        keep_lines(folder, [_index_line(key, item) for key, item in reversed(kept.items())])
+        keep_lines(local, [_index_line(key, item) for key, item in reversed(kept.items())])
         suites: list[Any] = [ExpectationSuiteIdentifier(item.suite.name) for item in checked]
         context.build_data_docs(resource_identifiers=[*kept, *suites])
         reports = [
-            replace(item.report, data_docs=_page(context, key, folder))
-            for key, item in kept.items()
+            replace(item.report, data_docs=_page(context, key, local)) for key, item in kept.items()
         ]
-    for line in run_actions(context, {key: item.result for key, item in kept.items()}):
-        sys.stderr.write(f"warning: {line}\n")
+        for line in run_actions(context, {key: item.result for key, item in kept.items()}):
+            sys.stderr.write(f"warning: {line}\n")
     return tuple(reports)
 
 
+def _wanted(folder: Path) -> list[str]:
+    """Files of the project that one more result needs, where the project lies elsewhere."""
+    if not isinstance(folder, RemotePath):
+        return []
+    parts = ("suites", "checkpoints", "plugins")
+    below = [f"{part}/{name}" for part in parts for name in (folder / part).files_below()]
+    return [_CONFIG, LINES, *below]
+
+
 def _open(folder: Path) -> FileDataContext:
-    config = folder / "great_expectations.yml"
+    config = folder / _CONFIG
     if not config.exists():
         write_bytes(config, _PROJECT.encode())
     return great_expectations.get_context(context_root_dir=str(folder), mode="file")

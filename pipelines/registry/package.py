@@ -17,6 +17,7 @@ from typing import Any
 import pipelines
 from pipelines.errors import ParameterError
 from pipelines.state import file_digest, read_json, write_json
+from pipelines.storage.copies import local_file
 
 MANIFEST = "manifest.json"
 MODEL = "model.keras"
@@ -50,7 +51,8 @@ def build_package(folder: Path, contents: Contents) -> str:
         if not source.is_file():
             raise ParameterError(f"expected {name} at {source}; found no file")
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, folder / name)
+        with local_file(source) as file:
+            shutil.copyfile(file, folder / name)
     write_json(folder / CONTRACT, contents.contract)
     names = sorted([*contents.files, CONTRACT])
     digests = {name: file_digest(folder / name) for name in names}

@@ -9,13 +9,15 @@ from what is there.
 import fcntl
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipelines.errors import ParameterError
 from pipelines.registry.address import check_address
+from pipelines.storage.copies import put_folder
+from pipelines.storage.place import RemotePath, place
 
 CHAMPION = "champion"
 TRAINING = "gristmill.training"
@@ -63,6 +65,11 @@ def open_registry(uri: str, folder: Path) -> Registry:
         ParameterError: The address is of another kind or another machine, or does not answer.
     """
     check_address(uri)
+    if isinstance(folder, RemotePath) and not uri:
+        raise ParameterError(
+            f"--registry: expected postgresql://USER@HOST/NAME with a root like {folder.parent}; "
+            "got none, and SQLite needs a local disk"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     # read by MLflow: nothing about a run leaves this machine, whatever the environment says
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -72,8 +79,15 @@ def open_registry(uri: str, folder: Path) -> Registry:
 
 
 @contextmanager
-def lock_registry(folder: Path) -> Generator[None]:
-    """Wait for and hold the one writer's lock under ``folder``; the system frees it on death."""
+def lock_registry(uri: str, folder: Path) -> Generator[None]:
+    """Wait for and hold the one writer's lock; it is free when its process dies.
+
+    It is a file under ``folder``, or, where that is no local disk, a lock of the database ``uri``.
+    """
+    if isinstance(folder, RemotePath):
+        with _locked_database(uri, str(folder)):
+            yield
+        return
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -90,6 +104,16 @@ def list_versions(registry: Registry, name: str) -> tuple[Version, ...]:
         token = page.token
         if not token:
             return tuple(sorted(found, key=lambda version: version.number))
+
+
+@contextmanager
+def _locked_database(uri: str, name: str) -> Generator[None]:
+    if not uri:
+        yield  # open_registry says what is missing
+        return
+    with closing(_connect_postgresql(uri)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (name,))
+        yield
 
 
 def find_version(registry: Registry, name: str, training: str) -> Version | None:
@@ -170,7 +194,12 @@ def _log_run(registry: Registry, name: str, training: str, package: Path, logged
         params=[Param(key, str(value)[:6000]) for key, value in logged.params.items()],
         tags=[RunTag(key, value) for key, value in logged.tags.items()],
     )
-    client.log_artifacts(run_id, str(package), PACKAGE)
+    target = place(f"{run.info.artifact_uri}/{PACKAGE}")
+    if isinstance(target, RemotePath):
+        # MLflow's own ways there want other clients than those that the tables use
+        put_folder(package, target)
+    else:
+        client.log_artifacts(run_id, str(package), PACKAGE)
     client.set_terminated(run_id, _FINISHED)
     return client.get_run(run_id)
 
@@ -198,7 +227,7 @@ def _ensure_model(client: Any, name: str) -> None:
 
 
 def _version(item: Any) -> Version:
-    return Version(item.name, int(item.version), Path(item.source), dict(item.tags))
+    return Version(item.name, int(item.version), place(item.source), dict(item.tags))
 
 
 def _open_sqlite(path: Path) -> Any:
@@ -212,20 +241,25 @@ def _open_sqlite(path: Path) -> Any:
 
 
 def _open_postgresql(uri: str) -> Any:
+    # MLflow would try a dead server again and again for minutes
+    _connect_postgresql(uri).close()
+    # SQLAlchemy 2.1 takes psycopg 3 unless told otherwise
+    return _connect(f"postgresql+psycopg2://{uri.partition('://')[2]}")
+
+
+def _connect_postgresql(uri: str) -> Any:
     import psycopg2  # noqa: PLC0415  not needed with SQLite
 
-    _, _, place = uri.partition("://")
+    check_address(uri)
+    _, _, address = uri.partition("://")
     try:
-        # MLflow would try a dead server again and again for minutes
-        psycopg2.connect(f"postgresql://{place}", connect_timeout=_TIMEOUT_S).close()
+        return psycopg2.connect(f"postgresql://{address}", connect_timeout=_TIMEOUT_S)
     except psycopg2.Error as error:
         first = str(error).splitlines()[0]
         raise ParameterError(
             f"--registry: expected a PostgreSQL that answers; got: {first}. Start it and create "
             "the database, or leave the flag out for SQLite"
         ) from error
-    # SQLAlchemy 2.1 takes psycopg 3 unless told otherwise
-    return _connect(f"postgresql+psycopg2://{place}")
 
 
 def _connect(uri: str) -> Any:

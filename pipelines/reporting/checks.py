@@ -53,7 +53,7 @@ def _table(layer: str, report: dict[str, Any], quality: Path, page_folder: Path)
     checks = [dict(check, error=check.get("error", "")) for check in report["checks"]]
     broken = [check for check in checks if not check["success"]]
     docs = report.get("data_docs") or ""
-    link = os.path.relpath(quality / docs, page_folder) if docs else ""
+    link = os.path.relpath(str(quality / docs), str(page_folder)) if docs else ""
     return TableChecks(
         layer=layer,
         table=report["table"],

@@ -4,11 +4,11 @@ A state is nested lists and objects; four shapes of them read well as a table, s
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pipelines.reporting.run_record import Run
 from pipelines.state import read_json
+from pipelines.storage.place import place
 
 MAX_ROWS = 400
 _MAX_ITEMS = 8
@@ -29,7 +29,7 @@ def fitted_tables(run: Run) -> list[FittedTable]:
     """Read the state of every step that has one, in the order of the run."""
     found: list[FittedTable] = []
     for result in run.ordered:
-        path = Path(result.files.get("state", ""))
+        path = place(result.files.get("state", ""))
         if path.is_file():
             found += tabulate(result.step, read_json(path))
     return found

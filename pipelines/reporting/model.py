@@ -11,6 +11,7 @@ from markupsafe import Markup
 from pipelines.reporting.charts import Chart, draw_chart
 from pipelines.reporting.run_record import Run
 from pipelines.state import read_json
+from pipelines.storage.place import place
 
 FIGURES = (
     ("roc_auc", "ROC AUC"),
@@ -78,7 +79,7 @@ def model_rows(evaluation: dict[str, Any]) -> list[ModelRow]:
 def training_charts(run: Run) -> list[Markup]:
     """Draw loss and other figures by epoch from the training's history file."""
     train = run.steps.get("train")
-    path = Path(train.files.get("history", "")) if train else Path()
+    path = place(train.files.get("history", "")) if train else Path()
     if not path.is_file():
         return []
     lines = history_lines(read_json(path))
@@ -116,7 +117,7 @@ def plot_images(run: Run) -> list[tuple[str, str]]:
     evaluation = run.steps.get("evaluate")
     if not evaluation:
         return []
-    paths = [(words, Path(evaluation.files.get(name, ""))) for name, words in PLOTS]
+    paths = [(words, place(evaluation.files.get(name, ""))) for name, words in PLOTS]
     return [(words, _data_uri(path)) for words, path in paths if path.is_file()]
 
 

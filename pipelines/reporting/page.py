@@ -81,7 +81,9 @@ def _quality_page(run: Run, subject: Subject) -> str:
     """What leads to the page of the run's checks; empty if there is none."""
     for result in reversed(run.ordered):
         if "quality" in result.files:
-            return Path(os.path.relpath(result.files["quality"], subject.page_folder)).as_posix()
+            return Path(
+                os.path.relpath(result.files["quality"], str(subject.page_folder))
+            ).as_posix()
     return ""
 
 

@@ -23,6 +23,7 @@ from pipelines.lock import hold_lock
 from pipelines.reporting.quality_page import PageFacts, render_index, render_run
 from pipelines.reporting.quality_view import count_failed
 from pipelines.state import read_json, write_bytes, write_json
+from pipelines.storage.place import RemotePath
 
 RUNS_A_FILE = 100
 _NAME = re.compile(r"[A-Za-z0-9_][\w.:+-]{0,199}", re.ASCII)
@@ -182,11 +183,9 @@ def _drift_pages(folder: Path, start: Path) -> list[dict[str, Any]]:
     """Give the newest pages of drift with what they say; one that can't be read is left out."""
     if not folder.is_dir():
         return []
-    with os.scandir(folder) as found:
-        places = sorted(found, key=lambda item: (item.stat().st_mtime, item.name))
     pages: list[dict[str, Any]] = []
-    for place in reversed(places[-_MAX_DRIFT:]):
-        page = Path(place.path, "index.html")
+    for found in _newest(folder):
+        page = found / "index.html"
         try:
             said = json.loads(page.with_name("drift.json").read_text())
         except (OSError, ValueError):
@@ -196,6 +195,15 @@ def _drift_pages(folder: Path, start: Path) -> list[dict[str, Any]]:
     return pages
 
 
+def _newest(folder: Path) -> list[Path]:
+    if isinstance(folder, RemotePath):
+        # folders have no time there
+        return [folder / name for name in reversed(sorted(folder.names())[-_MAX_DRIFT:])]
+    with os.scandir(folder) as found:
+        places = sorted(found, key=lambda item: (item.stat().st_mtime, item.name))
+    return [Path(place.path) for place in reversed(places[-_MAX_DRIFT:])]
+
+
 def _leads(target: Path, start: Path) -> str:
     """Relative, so that the root may move."""
-    return Path(os.path.relpath(target, start)).as_posix()
+    return Path(os.path.relpath(str(target), str(start))).as_posix()

@@ -6,12 +6,12 @@ A file holds one ``StepResult``, or a whole run: ``{"steps": [StepResult, ...]}`
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pipelines.errors import ParameterError, StateError
 from pipelines.state import read_json
 from pipelines.step import StepResult, read_result
+from pipelines.storage.place import place
 
 # in the order of a whole run; each table's checks follow the step that writes it
 STEPS = (
@@ -75,12 +75,12 @@ def read_run(paths: Sequence[str]) -> Run:
 
 
 def _read(path: str) -> dict[str, Any]:
-    if not Path(path).is_file():
+    if not place(path).is_file():
         raise ParameterError(
             f"--steps: expected the JSON record of a step; found no file at {path}"
         )
     try:
-        value = read_json(Path(path))
+        value = read_json(place(path))
     except StateError as error:
         raise ParameterError(f"--steps: {error}") from error
     if not isinstance(value, dict):

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame
 
+from pipelines.storage.place import RemotePath
+
 
 @contextmanager
 def scratch_folder(folder: Path) -> Generator[Path]:
@@ -18,7 +20,10 @@ def scratch_folder(folder: Path) -> Generator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(folder, RemotePath):
+            folder.remove_tree()
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def keep_rows(rows: DataFrame, folder: Path) -> DataFrame:

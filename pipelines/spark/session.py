@@ -16,12 +16,14 @@ from pyspark.sql import SparkSession
 
 from pipelines.errors import GristmillError
 from pipelines.spark import log_store
+from pipelines.spark.object_store import reach_root
 from pipelines.spark.private import (
     FILE_SETTINGS,
     given_settings,
     keep_files_private,
     private_settings,
 )
+from pipelines.storage.place import check_root
 
 JAVA_VERSIONS = (17, 21)
 _SETTINGS = {
@@ -49,14 +51,20 @@ _SETTINGS = {
 }
 
 
-def spark_session(name: str) -> SparkSession:
+def spark_session(name: str, root: str = "") -> SparkSession:
     """Start Spark, or give the session that runs already.
 
+    Args:
+        name: Of the job.
+        root: Of the tables, which the session must be able to reach.
+
     Raises:
-        GristmillError: No Java, a Java that Spark 4 can't run on, Delta's jars are missing, or the
-            session that runs already writes Delta's log by another store than ours, or the
+        GristmillError: No Java, a Java that Spark 4 can't run on, Delta's or S3A's jars are
+            missing, or the session that runs already writes Delta's log by an unsafe store, or the
             machine's settings would show rows to others.
+        ParameterError: ``root`` is of an unknown kind, or AWS's settings are wrong.
     """
+    check_root(root)
     check_java()
     builder = SparkSession.builder.appName(f"gristmill-{name}")
     for key, value in private_settings(given_settings()).items():
@@ -73,6 +81,9 @@ def spark_session(name: str) -> SparkSession:
             "name them. Run infra/bin/setup, then start through infra/bin/ or set SPARK_CONF_DIR"
         )
     log_store.require_log_store(spark)
+    reach_root(spark, root)
+    if root:
+        log_store.require_log_store(spark, root)
     keep_files_private(spark)
     return spark
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipelines.layout import Layout
 from pipelines.step import StepResult, read_record
+from pipelines.storage.place import place
 from pipelines.tables.commits import content_version, maker_of, versions
 from pipelines.tables.measures_table import numbers_of
 from pipelines.tables.version import TableVersion, parse_version
@@ -72,7 +73,7 @@ def _spans(layout: Layout, table: TableVersion, numbers: Sequence[int]) -> list[
 
 def record_of(layout: Layout, table: TableVersion, commit: str) -> StepResult | None:
     """Give the record of the step that wrote a version; None if no step of ours did."""
-    wanted = (Path(table.path).absolute(), table.version)
+    wanted = (place(table.path).absolute(), table.version)
     for path in layout.steps.glob(f"*-{commit}.json") if commit else ():
         record = read_record(path)
         if wanted in [_place(text) for text in record.tables]:
@@ -82,4 +83,4 @@ def record_of(layout: Layout, table: TableVersion, commit: str) -> StepResult | 
 
 def _place(text: str) -> tuple[Path, int]:
     path, _, version = text.rpartition("@v")
-    return Path(path).absolute(), int(version)
+    return place(path).absolute(), int(version)

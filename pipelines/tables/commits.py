@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.checksum import read_verified
+from pipelines.storage.place import RemotePath, place
 
 LOG = "_delta_log"
 # of a commit, where the rest is one line for each data file
@@ -21,12 +22,12 @@ _FILE_ACTIONS = ("add", "remove")
 
 def versions(path: str | Path) -> list[int]:
     """Give the committed versions in the log of the table at ``path``, ascending."""
-    return sorted(int(entry.stem) for entry in Path(path, LOG).glob("[0-9]*.json"))
+    return sorted(int(entry.stem) for entry in (place(path) / LOG).glob("[0-9]*.json"))
 
 
 def commit_path(path: str | Path, version: int) -> Path:
     """Give the file of one commit."""
-    return Path(path, LOG, f"{version:020d}.json")
+    return place(path) / LOG / f"{version:020d}.json"
 
 
 def last_commit(path: str | Path, is_it: Callable[[dict[str, Any]], bool]) -> int | None:
@@ -56,8 +57,7 @@ def content_version(path: str | Path, version: int) -> int:
 
 
 def _is_upkeep(path: str | Path, version: int) -> bool:
-    with commit_path(path, version).open() as file:
-        first: dict[str, Any] = json.loads(file.readline() or "{}")
+    first: dict[str, Any] = json.loads(_first_line(commit_path(path, version)) or "{}")
     # delta-rs says who it is in the last line of its commits
     if "commitInfo" in first and first["commitInfo"].get("operation") not in _UPKEEP:
         return False
@@ -68,6 +68,13 @@ def _is_upkeep(path: str | Path, version: int) -> bool:
     files = [action[kind] for action in actions for kind in _FILE_ACTIONS if kind in action]
     is_said = len(named) == 1 and named[0] in _UPKEEP and kinds <= {*_FILE_ACTIONS}
     return is_said and not any(file.get("dataChange", True) for file in files)
+
+
+def _first_line(path: Path) -> str:
+    if isinstance(path, RemotePath):
+        return path.read_text().partition("\n")[0]
+    with path.open() as file:
+        return file.readline()
 
 
 def is_taken_back(path: str | Path, version: int) -> bool:

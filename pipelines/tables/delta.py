@@ -25,6 +25,7 @@ from pipelines.lock import hold_lock
 from pipelines.spark.log_store import require_log_store
 from pipelines.state import file_digest
 from pipelines.step import StepResult
+from pipelines.storage.place import place
 from pipelines.tables.commits import commit_path, is_taken_back, last_commit, versions
 from pipelines.tables.live_files import count_live_rows, is_whole, require_files
 from pipelines.tables.version import TableVersion, parse_version
@@ -109,13 +110,13 @@ def is_written(result: StepResult) -> bool:
     has_tables = all(
         is_standing(table) and is_whole(table) and _has_set_aside(table, result) for table in tables
     )
-    return has_tables and all(Path(path).exists() for path in result.files.values())
+    return has_tables and all(place(path).exists() for path in result.files.values())
 
 
 def _has_set_aside(table: TableVersion, result: StepResult) -> bool:
     if not any(fates.quarantined for fates in result.rows.values()):
         return True
-    quarantine = Path(table.path).parent.parent / "quarantine"
+    quarantine = place(table.path).parent.parent / "quarantine"
     made = last_commit(quarantine, lambda action: _is_made_by(action, result.fingerprint))
     return made is None or not is_taken_back(quarantine, made)
 
@@ -240,7 +241,7 @@ def commit(
         GristmillError: The session writes Delta's log by another store than ours.
         TableError: It conflicts each time, or the session would have Delta skip it.
     """
-    require_log_store(spark)
+    require_log_store(spark, path)
     if spark.conf.get(_TRANSACTION, None):
         raise TableError(
             f"{path}: the session sets {_TRANSACTION}, by which Delta takes other rows for a "
@@ -282,7 +283,7 @@ def lock_table(path: str, wait_s: float | None = None) -> Generator[None]:
     Raises:
         LockedError: Another process holds it for longer than ``wait_s``.
     """
-    with hold_lock(Path(f"{path}.lock"), f"the table {path}", wait_s):
+    with hold_lock(place(f"{path}.lock"), f"the table {path}", wait_s):
         yield
 
 

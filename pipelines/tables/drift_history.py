@@ -61,7 +61,7 @@ def keep_look(layout: Layout, look: Mapping[str, Any]) -> None:
     row = {
         **look,
         "checked_at": datetime.fromisoformat(look["checked_at"]),
-        "page": os.path.relpath(look["page"], layout.base),
+        "page": os.path.relpath(str(look["page"]), str(layout.base)),
         "errors": list(look["errors"].items()),
         "warnings": list(look["warnings"].items()),
     }
@@ -84,4 +84,4 @@ def earlier_looks(layout: Layout, but: str, page_folder: Path) -> list[dict[str,
 
 
 def _link(page: Path, folder: Path) -> str:
-    return Path(os.path.relpath(page, folder)).as_posix() if page.is_file() else ""
+    return Path(os.path.relpath(str(page), str(folder))).as_posix() if page.is_file() else ""

@@ -15,7 +15,8 @@ from pipelines.errors import DataQualityError
 from pipelines.layout import Layout
 from pipelines.state import fingerprint
 from pipelines.step import StepResult
-from pipelines.tables.commits import commit_path, content_version, maker_of
+from pipelines.storage.place import RemotePath, place
+from pipelines.tables.commits import commit_path, content_version, maker_of, versions
 from pipelines.tables.records import BLOCK, append_once, greatest, read_records
 from pipelines.tables.version import TableVersion, parse_version
 
@@ -73,7 +74,7 @@ def require_passed(tables: Iterable[str]) -> None:
     """Raise unless each table has passed its checks, at its version.
 
     Asked of tables that a step of ours has written; those of others carry no step's name in their
-    commit, and have no ledger. A remote table is not asked either: its ledger is where it was made.
+    commit, and have no ledger. Nor is one asked that was copied to S3 or HDFS without its ledger.
 
     Raises:
         DataQualityError: A version has not been checked, or has failed; says which and what to do.
@@ -93,12 +94,14 @@ def written_by(table: TableVersion) -> str:
 
 
 def _require_passed(table: TableVersion, commit: str) -> None:
-    path = Path(table.path)
+    path = place(table.path)
     # a verdict holds for the same rows in other files, until there is one on those
     first = content_version(path, table.version)
     where = [("table", "=", table_name(table)), ("version", ">=", first)]
     where += [("version", "<=", table.version), ("commit", "=", commit)]
     rows = read_records(path.parent.parent / "ledger", where)
+    if isinstance(path, RemotePath) and not rows and not versions(path.parent.parent / "ledger"):
+        return
     verdicts = [row for row in rows if row["passed"] is not None]
     if not verdicts:
         raise DataQualityError(

@@ -5,10 +5,11 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from pipelines.errors import TableError
+from pipelines.storage.place import RemotePath, place
+from pipelines.tables.records import open_table
 from pipelines.tables.version import TableVersion
 
 
@@ -32,7 +33,7 @@ def live_paths(table: TableVersion) -> dict[Path, int]:
     Raises:
         TableError: The log can't be read.
     """
-    folder = Path(table.path)
+    folder = place(table.path)
     return {folder / unquote(added["path"]): added["size_bytes"] for added in _added(table)}
 
 
@@ -57,12 +58,17 @@ def require_files(table: TableVersion) -> None:
 
 
 def _missing(table: TableVersion) -> list[Path]:
-    return [path for path in live_paths(table) if not path.exists()]
+    folder, live = place(table.path), live_paths(table)
+    if isinstance(folder, RemotePath):
+        # one list in place of a request for each
+        there = {folder / name for name in folder.files_below()}
+        return [path for path in live if path not in there]
+    return [path for path in live if not path.exists()]
 
 
 def _added(table: TableVersion) -> list[dict[str, Any]]:
     try:
-        found = DeltaTable(table.path, version=table.version).get_add_actions(flatten=True)
+        found = open_table(table.path, table.version).get_add_actions(flatten=True)
         return pa.table(found).to_pylist()
     except (DeltaError, OSError) as error:
         raise TableError(f"{table}: its log can't be read: {error}") from error

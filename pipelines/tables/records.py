@@ -24,6 +24,9 @@ from pyarrow.parquet import filters_to_expression
 from pipelines.checksum import companion, protect, verify
 from pipelines.errors import TableError
 from pipelines.lock import hold_lock
+from pipelines.storage.copies import local_files
+from pipelines.storage.place import RemotePath
+from pipelines.storage.remote import delta_options
 from pipelines.tables.commits import LOG, is_taken_back, last_commit
 from pipelines.tables.pruning import may_hold
 
@@ -63,7 +66,7 @@ def append_once(
     """
     if not rows:
         return False
-    with hold_lock(Path(f"{path}.lock"), f"the table {path}"):
+    with hold_lock(path.with_name(f"{path.name}.lock"), f"the table {path}"):
         try:
             said = Transaction(name, _digest(rows))
             made = pa.Table.from_pylist(list(rows), schema=schema)
@@ -99,16 +102,12 @@ def read_records(
         folders = table.metadata().partition_columns
         if folders:
             return _read_folders(table, path, where, columns)
-        for file in table.file_uris():
-            verify(Path(file))
         filters = list(where) or None
-        # delta-rs's own file system is in Python: a thread of pyarrow that still closes a file with
-        # it while the process ends would abort the process
-        files = SubTreeFileSystem(str(path), LocalFileSystem())
-        found = table.to_pyarrow_table(
-            columns=list(columns) or None, filesystem=files, filters=filters
-        )
-        return found.to_pylist()
+        with _local_files(table, path) as files:
+            found = table.to_pyarrow_table(
+                columns=list(columns) or None, filesystem=files, filters=filters
+            )
+            return found.to_pylist()
 
 
 def compact_records(path: Path) -> tuple[int, int]:
@@ -139,15 +138,15 @@ def delete_where_in(path: Path, column: str, values: Sequence[str]) -> None:
         TableError: The table can't be read or written.
     """
     with _plain_errors(path):
-        table = DeltaTable(str(path))
+        table = open_table(path)
         if values:
-            files = SubTreeFileSystem(str(path), LocalFileSystem())
             stay = [(column, "not in", list(values))]
-            rows = table.to_pyarrow_table(filesystem=files, filters=stay)
+            with _local_files(table, path) as files:
+                rows = table.to_pyarrow_table(filesystem=files, filters=stay)
             # not table.delete: what that rewrites has types that pyarrow 14 can't read
             write_deltalake(table, rows, mode="overwrite")
         # readers of older versions lose them: what is deleted must be gone
-        DeltaTable(str(path)).vacuum(0, dry_run=False, enforce_retention_duration=False)
+        open_table(path).vacuum(0, dry_run=False, enforce_retention_duration=False)
 
 
 def column_names(path: Path, version: int) -> tuple[str, ...]:
@@ -157,7 +156,7 @@ def column_names(path: Path, version: int) -> tuple[str, ...]:
         TableError: There is no such version.
     """
     with _plain_errors(path):
-        return tuple(item.name for item in DeltaTable(str(path), version=version).schema().fields)
+        return tuple(item.name for item in open_table(path, version).schema().fields)
 
 
 def _read_folders(
@@ -169,17 +168,39 @@ def _read_folders(
     """
     folders = {*table.metadata().partition_columns}
     added = pa.table(table.get_add_actions(flatten=True)).to_pylist()
-    files = [str(path / unquote(item["path"])) for item in added if may_hold(item, where)]
-    if not files:
+    names = [unquote(item["path"]) for item in added if may_hold(item, where)]
+    if not names:
         return []
-    for file in files:
-        verify(Path(file))
     whole = pa.schema(table.schema().to_arrow(as_large_types=False))
     schema = pa.schema([item for item in whole if item.name not in folders])
-    rows = dataset(files, schema=schema, format="parquet", partitioning=None)
     wanted = [name for name in columns or schema.names if name not in folders]
     filters = filters_to_expression(list(where)) if where else None
-    return rows.to_table(columns=wanted, filter=filters).to_pylist()
+    with local_files(path, names) as folder:
+        files = [folder / name for name in names]
+        for file in files:
+            verify(file)
+        rows = dataset([*map(str, files)], schema=schema, format="parquet", partitioning=None)
+        return rows.to_table(columns=wanted, filter=filters).to_pylist()
+
+
+@contextmanager
+def _local_files(table: DeltaTable, path: Path) -> Generator[SubTreeFileSystem]:
+    """Give a table's files as a local file system, verified.
+
+    delta-rs's own file system is in Python: a thread of pyarrow that still closes a file with it
+    while the process ends would abort the process.
+    """
+    added = pa.table(table.get_add_actions()).column("path").to_pylist()
+    names = [unquote(name) for name in added]
+    with local_files(path, names) as folder:
+        for name in names:
+            verify(folder / name)
+        yield SubTreeFileSystem(str(folder), LocalFileSystem())
+
+
+def open_table(path: str | Path, version: int | None = None) -> DeltaTable:
+    """Give delta-rs's table at ``path``, wherever it lies."""
+    return DeltaTable(str(path), version=version, storage_options=delta_options(str(path)) or None)
 
 
 def greatest(path: Path, column: str) -> Any:
@@ -198,10 +219,11 @@ def greatest(path: Path, column: str) -> Any:
 
 
 def _open(path: Path, version: int | None) -> DeltaTable | None:
-    for file in _log_files(path / LOG):
-        verify(file)
+    if not isinstance(path, RemotePath):
+        for file in _log_files(path / LOG):
+            verify(file)
     try:
-        return DeltaTable(str(path), version=version)
+        return open_table(path, version)
     except TableNotFoundError:
         return None
 
@@ -214,6 +236,8 @@ def _log_files(log: Path) -> list[Path]:
 
 
 def _protect(path: Path, touched: Sequence[str]) -> None:
+    if isinstance(path, RemotePath):
+        return  # S3 and HDFS keep checksums of their own
     data = [file for folder in touched for file in path.glob(f"{folder}*.parquet")]
     for file in [*data, *_log_files(path / LOG)]:
         if not companion(file).exists():
@@ -233,7 +257,13 @@ def _append(path: Path, rows: pa.Table, said: Transaction, partition_by: Sequenc
     table = _open(path, None)
     folders = list(partition_by) or None
     if table is None:
-        write_deltalake(str(path), rows, partition_by=folders, commit_properties=properties)
+        write_deltalake(
+            str(path),
+            rows,
+            partition_by=folders,
+            commit_properties=properties,
+            storage_options=delta_options(str(path)) or None,
+        )
         _protect(path, _touched(rows, folders))
         return True
     if table.transaction_version(said.app_id) == said.version and _is_there(path, said.app_id):

@@ -18,10 +18,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.errors import ParameterError, TableError
-from pipelines.loading import remote, table_cache
+from pipelines.loading import table_cache
 from pipelines.loading.dataset import Reading, load_split
 from pipelines.loading.manifest import read_manifest
 from pipelines.loading.table_cache import fetch_table, release_tables
+from pipelines.storage import remote
 from pipelines.world import World
 from tests.pipelines.loading.tables import COLUMNS, rows, write_table, write_two_versions
 from tests.relay import Exchange, Relay, relay

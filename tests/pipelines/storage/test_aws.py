@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import ParameterError
-from pipelines.loading.aws import aws_settings
+from pipelines.storage.aws import aws_settings
 
 CONFIG = """
 [default]
