@@ -14,7 +14,8 @@ import psutil
 from settings import MARK, ROOT
 
 AIRFLOW = (sys.executable, "-m", "airflow")
-# in the order of their start; log servers would listen on all interfaces; here the API server reads the same disk
+# in the order of their start. Log servers would listen on all interfaces; here the API server
+# reads the same disk
 COMMANDS = {
     "api-server": (*AIRFLOW, "api-server"),
     "dag-processor": (*AIRFLOW, "dag-processor"),
