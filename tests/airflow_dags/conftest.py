@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / "build" / "airflow" / "venv" / "bin" / "python"
 HERE = Path(__file__).parent
 _WAIT_S = 300.0
+RETRIES = {"GRISTMILL_RETRIES": "2", "GRISTMILL_RETRY_DELAY_S": "0"}
 
 
 @dataclass

@@ -18,7 +18,8 @@ PROJECT = Path(__file__).absolute().parents[2]
 def main() -> None:
     """Note the call, then play."""
     flags = sys.argv[1:]
-    at = next(i for i, flag in enumerate(flags) if flag.startswith("jobs/"))
+    programs = [i for i, flag in enumerate(flags) if flag.startswith("jobs/")]
+    at = programs[0] if programs else 1  # infra/bin/submit takes the job's name
     job, flags = Path(flags[at]).stem, flags[at + 1 :]
     with (PROJECT / "calls.jsonl").open("a") as file:
         call = {"job": job, "flags": flags, "command": sys.argv[1:], "env": dict(os.environ)}
