@@ -58,6 +58,12 @@ def _leave_one_behind() -> None:
     time.sleep(60)
 
 
+def _sources(step: str, dataset: str) -> tuple[str, ...]:
+    if dataset == "flights":
+        return ("flights", "weather", "planes", "airports")
+    return ("parcels", "depots") if step in ("ingest", "deduplicate") else ("parcels",)
+
+
 def _layer(flags: list[str]) -> str:
     return flags[flags.index("--inputs") + 1].split("/")[-2]
 
@@ -76,7 +82,7 @@ def _line(name: str, flags: list[str]) -> dict[str, Any]:
     line: dict[str, Any] = {"step": name.replace("_raw", "-raw"), "dataset": dataset}
     line |= {"fingerprint": f"f-{name}", "tables": [], "rows": {}, "files": {}, "details": {}}
     if name in layers:
-        wanted = ("parcels", "depots") if name in ("ingest", "deduplicate") else ("parcels",)
+        wanted = _sources(name, dataset)
         line["tables"] = [f"{base}/{layers[name]}/{source}@v4" for source in wanted]
         line["rows"] = {source: {"read": 5, "kept": 5} for source in wanted}
         line["files"] = {"state": f"{base}/states/{name}.json"}

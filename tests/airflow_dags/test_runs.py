@@ -122,6 +122,21 @@ def test_training_scoring_and_the_watch_go_on_from_the_announced_version(project
     assert watched["--predictions"] == [f"{base}/predictions@v1"]
 
 
+def test_an_interval_is_read_and_features_without_a_model_are_passed_over(
+    project: Project,
+) -> None:
+    march = {"interval_start": "2013-03-01T00:00:00Z", "interval_end": "2013-04-01T00:00:00Z"}
+    said = project.run("prepare_flights", march)
+    assert said["state"] == "success", project.logged[-3000:]
+    read = _flags(project, "ingest")
+    assert read["--interval-start"] == ["2013-03-01T00:00:00+00:00"]
+    assert read["--interval-end"] == ["2013-04-01T00:00:00+00:00"]
+    said = project.run("score_flights")
+    assert said["states"] == {"take_features": "skipped", "score": "skipped"}
+    assert "train_flights will start this again" in project.logged
+    assert "score" not in [call["job"] for call in project.calls]
+
+
 def test_a_model_that_does_not_pass_the_gate_is_not_registered(project: Project) -> None:
     project.run("prepare_parcels")
     said = project.run("train_parcels", {"minimum_roc_auc": 0.71})
