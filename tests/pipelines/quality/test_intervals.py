@@ -14,8 +14,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pipelines.errors import ContractError
 from pipelines.layout import Layout
 from pipelines.quality.intervals import by_interval, can_merge, gaps, interval_names, merge
-from pipelines.quality.report import CheckOutcome
 from pipelines.quality.measures import Numbers
+from pipelines.quality.report import CheckOutcome
 from pipelines.quality.runner import Asked, check_table
 from pipelines.tables.delta import read_table
 from pipelines.tables.measures_table import keep_numbers, last_versions
