@@ -5,6 +5,7 @@ at once: a setting that is missing, a flag out of range, a verdict, a job withou
 """
 
 import os
+from pathlib import Path
 from typing import Any
 
 from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
@@ -17,6 +18,7 @@ from airflow_dags import connections, handover, outcome, process, settings
 from airflow_dags.flags import flags_of
 from airflow_dags.handover import Result
 from airflow_dags.rendering import Dataset, Task
+from airflow_dags.settings import SparkSettings
 
 
 class Job(BaseOperator):
@@ -109,7 +111,7 @@ class PythonJob(Job):
 
 
 class SparkJob(Job, SparkSubmitOperator):
-    """A job that spark-submit runs, as the connection and the settings say."""
+    """A job that spark-submit runs here, or infra/bin/submit on the cluster of the connection."""
 
     def command(self, flags: list[str]) -> list[str]:
         """Give the command that submits the job.
@@ -119,10 +121,14 @@ class SparkJob(Job, SparkSubmitOperator):
                 asked for.
         """
         self.application_args = flags
-        self._conn_id = settings.spark().conn
-        connections.require(self._conn_id, "GRISTMILL_SPARK_CONN")
+        spark = settings.spark()
+        connections.require(spark.conn, "GRISTMILL_SPARK_CONN")
+        # Airflow gives the master and the command no public name
         hook = self._get_hook()
-        return hook._build_spark_submit_command(self.of[1].job)  # noqa: SLF001  it has no public name
+        master = str(hook._connection["master"])  # noqa: SLF001
+        if not master.startswith("local"):
+            return _to_cluster(master, spark, self.of[1], flags)
+        return hook._build_spark_submit_command(self.of[1].job)  # noqa: SLF001
 
     def _get_hook(self) -> SparkSubmitHook:
         spark = settings.spark()
@@ -145,6 +151,21 @@ def job(dataset: Dataset, task: Task, **kwargs: Any) -> BaseOperator:
     """Give the task of Airflow that runs ``task``."""
     kind = SparkJob if task.engine == "spark" else PythonJob
     return kind(of=(dataset, task), **kwargs)
+
+
+def _to_cluster(master: str, spark: SparkSettings, task: Task, flags: list[str]) -> list[str]:
+    """Give the command that ships code and environment to a cluster of several hosts."""
+    conf = {
+        "spark.driver.memory": spark.driver_memory,
+        "spark.executor.memory": spark.executor_memory,
+        "spark.executor.cores": spark.executor_cores,
+        "spark.executor.instances": spark.num_executors,
+        "spark.jars.packages": spark.packages,
+        **spark.conf,
+    }
+    said = [word for name, value in conf.items() if value for word in ("--conf", f"{name}={value}")]
+    submit = [str(settings.project() / "infra/bin/submit"), Path(task.job).stem, *flags]
+    return [*submit, "--master", master, *said, *spark.submit_options]
 
 
 def _is_airflows(name: str) -> bool:

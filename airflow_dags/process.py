@@ -8,9 +8,10 @@ first ends what carries it; no file has to be right for that, and no process id 
 import os
 import subprocess
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 import psutil
 
@@ -31,7 +32,8 @@ class StillRunningError(Exception):
 class Finished:
     """How a command ended: its exit code (negative: a signal), and its last lines.
 
-    Secrets are masked in ``lines``; ``last`` is the last line that is not empty, as it came.
+    Secrets are masked in ``lines``; ``last`` is the last line of standard output that is not empty,
+    as it came.
     """
 
     code: int
@@ -47,28 +49,39 @@ def run(
 ) -> Finished:
     """Run ``command`` to its end; each line it prints is said at once, without secrets.
 
-    Standard output and error come through one pipe: spark-submit joins those of a Python program
-    anyway. The command has no input, and a session of its own.
+    The command has no input, and a session of its own.
     """
     kept: deque[str] = deque(maxlen=_KEPT_LINES)
     hidden = secrets_of(environment)
     last = ""
+
+    def take(line: str) -> None:
+        kept.append(_masked(line.rstrip("\n"), hidden))
+        say(kept[-1])
+
     with subprocess.Popen(
         list(command),
         cwd=folder,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE,
         text=True,
         errors="replace",
         start_new_session=True,
     ) as process:
+        errors = Thread(target=_drain, args=(process.stderr, take), daemon=True)
+        errors.start()
         for line in process.stdout or ():
             last = line.rstrip("\n") if line.strip() else last
-            kept.append(_masked(line.rstrip("\n"), hidden))
-            say(kept[-1])
+            take(line)
+        errors.join()
     return Finished(process.returncode, tuple(kept), last)
+
+
+def _drain(lines: Iterable[str] | None, take: Callable[[str], None]) -> None:
+    for line in lines or ():
+        take(line)
 
 
 def secrets_of(environment: Mapping[str, str]) -> list[str]:

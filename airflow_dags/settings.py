@@ -26,6 +26,7 @@ _DEFAULTS = {
     "num_executors": "",
     "packages": "",
     "spark_conf": "",
+    "submit_options": "",
     "notices": "build/airflow/notices.jsonl",
     "notices_conn": "",
     "notices_email": "",
@@ -51,6 +52,7 @@ class SparkSettings:
     num_executors: str
     packages: str
     conf: dict[str, str]
+    submit_options: tuple[str, ...]
 
 
 def project() -> Path:
@@ -108,7 +110,9 @@ def spark() -> SparkSettings:
         raise SettingsError(f"GRISTMILL_SPARK_CONF: expected spark.NAME=VALUE; got {wrong}")
     names = ("driver_memory", "executor_memory", "executor_cores", "num_executors", "packages")
     said = {name: setting(name) for name in names}
-    return SparkSettings(setting("spark_conn"), mode, **said, conf={k: v for k, _, v in pairs})
+    options = tuple(shlex.split(setting("submit_options")))
+    conf = {key: value for key, _, value in pairs}
+    return SparkSettings(setting("spark_conn"), mode, **said, conf=conf, submit_options=options)
 
 
 def require_project() -> Path:

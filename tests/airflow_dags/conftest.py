@@ -20,7 +20,8 @@ from tests.end_to_end.parcels import SPEC as PARCELS
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / "build" / "airflow" / "venv" / "bin" / "python"
 HERE = Path(__file__).parent
-_WAIT_S = 300.0
+_WAIT_S = 600.0
+RETRIES = {"GRISTMILL_RETRIES": "2", "GRISTMILL_RETRY_DELAY_S": "0"}
 
 
 @dataclass

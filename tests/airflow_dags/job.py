@@ -18,7 +18,8 @@ PROJECT = Path(__file__).absolute().parents[2]
 def main() -> None:
     """Note the call, then play."""
     flags = sys.argv[1:]
-    at = next(i for i, flag in enumerate(flags) if flag.startswith("jobs/"))
+    programs = [i for i, flag in enumerate(flags) if flag.startswith("jobs/")]
+    at = programs[0] if programs else 1  # infra/bin/submit takes the job's name
     job, flags = Path(flags[at]).stem, flags[at + 1 :]
     with (PROJECT / "calls.jsonl").open("a") as file:
         call = {"job": job, "flags": flags, "command": sys.argv[1:], "env": dict(os.environ)}
@@ -57,6 +58,12 @@ def _leave_one_behind() -> None:
     time.sleep(60)
 
 
+def _sources(step: str, dataset: str) -> tuple[str, ...]:
+    if dataset == "flights":
+        return ("flights", "weather", "planes", "airports")
+    return ("parcels", "depots") if step in ("ingest", "deduplicate") else ("parcels",)
+
+
 def _layer(flags: list[str]) -> str:
     return flags[flags.index("--inputs") + 1].split("/")[-2]
 
@@ -75,7 +82,7 @@ def _line(name: str, flags: list[str]) -> dict[str, Any]:
     line: dict[str, Any] = {"step": name.replace("_raw", "-raw"), "dataset": dataset}
     line |= {"fingerprint": f"f-{name}", "tables": [], "rows": {}, "files": {}, "details": {}}
     if name in layers:
-        wanted = ("parcels", "depots") if name in ("ingest", "deduplicate") else ("parcels",)
+        wanted = _sources(name, dataset)
         line["tables"] = [f"{base}/{layers[name]}/{source}@v4" for source in wanted]
         line["rows"] = {source: {"read": 5, "kept": 5} for source in wanted}
         line["files"] = {"state": f"{base}/states/{name}.json"}

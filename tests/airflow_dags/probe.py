@@ -53,10 +53,9 @@ def _bag() -> Any:
 
 
 def _parse(request: dict[str, Any]) -> dict[str, Any]:
-    before = set(sys.modules)
     bag = _bag()
     stats = [stat.file for stat in bag.dagbag_stats]
-    roots = {name.partition(".")[0] for name in set(sys.modules) - before}
+    roots = {name.partition(".")[0] for name in sys.modules}
     known = sorted(name for name in roots if name in request["watched"])
     return {"errors": bag.import_errors, "files": stats, "imported": known}
 

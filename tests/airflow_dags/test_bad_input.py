@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.airflow_dags.conftest import Project
+from tests.airflow_dags.conftest import RETRIES, Project
 
 START, END = "2013-01-01T00:00:00Z", "2013-02-01T00:00:00Z"
 
@@ -32,7 +32,7 @@ START, END = "2013-01-01T00:00:00Z", "2013-02-01T00:00:00Z"
 def test_a_setting_that_cannot_be_meant_fails_before_any_job(
     project: Project, settings: dict[str, str], words: str
 ) -> None:
-    _fails(project, words, environment=settings | {"GRISTMILL_RETRIES": "2"})
+    _fails(project, words, environment=settings | RETRIES)
     assert "canary-Pw" not in project.logged
     assert project.calls == []
 
@@ -89,7 +89,7 @@ def test_a_job_without_its_line_fails_and_is_not_tried_again(
     _fails(
         project,
         "jobs/ingest.py: expected one JSON line about parcels as the last it prints",
-        environment={"GRISTMILL_RETRIES": "2"},
+        environment=RETRIES,
     )
     assert len(project.calls) == 1
 

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
-from tests.airflow_dags.conftest import Project
+from tests.airflow_dags.conftest import RETRIES, Project
 
 SECRET = "canary-Hb37-registry"
 LAYERS = ("raw", "deduplicated", "split", "imputed", "features")
@@ -55,27 +55,48 @@ def test_each_job_takes_what_the_lines_before_it_said_and_the_event_carries_all(
     }
 
 
-def test_spark_is_asked_as_connection_and_settings_say(project: Project) -> None:
-    settings = {
-        "AIRFLOW_CONN_OURS": '{"conn_type": "spark", "host": "spark://one", "port": 7077}',
-        "GRISTMILL_SPARK_CONN": "ours",
-        "GRISTMILL_DRIVER_MEMORY": "3g",
-        "GRISTMILL_PACKAGES": "org.example:a:1",
-        "GRISTMILL_SPARK_CONF": "spark.executor.instances=2",
-    }
-    assert project.run("maintain_tables_parcels", environment=settings)["state"] == "success"
+RESOURCES = {
+    "GRISTMILL_SPARK_CONN": "ours",
+    "GRISTMILL_DRIVER_MEMORY": "3g",
+    "GRISTMILL_PACKAGES": "org.example:a:1",
+    "GRISTMILL_SPARK_CONF": "spark.executor.instances=2",
+}
+
+
+def test_spark_on_this_machine_is_asked_as_connection_and_settings_say(project: Project) -> None:
+    connection = {"AIRFLOW_CONN_OURS": '{"conn_type": "spark", "host": "local[3]"}'}
+    said = project.run("maintain_tables_parcels", environment=RESOURCES | connection)
+    assert said["state"] == "success", project.logged[-3000:]
     (call,) = project.calls
     command = call["command"]
     assert command[0] == str(project.folder / "build/venv/bin/spark-submit")
-    pairs = list(pairwise(command))
     for pair in (
-        ("--master", "spark://one:7077"),
+        ("--master", "local[3]"),
         ("--deploy-mode", "client"),
         ("--driver-memory", "3g"),
         ("--packages", "org.example:a:1"),
         ("--conf", "spark.executor.instances=2"),
     ):
-        assert pair in pairs
+        assert pair in list(pairwise(command))
+
+
+def test_a_cluster_gets_code_and_environment_by_our_own_submit(project: Project) -> None:
+    settings = {
+        "AIRFLOW_CONN_OURS": '{"conn_type": "spark", "host": "spark://one", "port": 7077}',
+        "GRISTMILL_SUBMIT_OPTIONS": "--secret-file '/etc/mill/a secret'",
+    }
+    said = project.run("maintain_tables_parcels", environment=RESOURCES | settings)
+    assert said["state"] == "success", project.logged[-3000:]
+    (call,) = project.calls
+    assert call["command"] == [
+        *(str(project.folder / "infra/bin/submit"), "maintain"),
+        *("--dataset", "parcels", "--root", str(project.lake)),
+        *("--master", "spark://one:7077"),
+        *("--conf", "spark.driver.memory=3g"),
+        *("--conf", "spark.executor.instances=2"),
+        *("--conf", "spark.jars.packages=org.example:a:1"),
+        *("--secret-file", "/etc/mill/a secret"),
+    ]
 
 
 def test_training_scoring_and_the_watch_go_on_from_the_announced_version(project: Project) -> None:
@@ -101,6 +122,21 @@ def test_training_scoring_and_the_watch_go_on_from_the_announced_version(project
     assert watched["--predictions"] == [f"{base}/predictions@v1"]
 
 
+def test_an_interval_is_read_and_features_without_a_model_are_passed_over(
+    project: Project,
+) -> None:
+    march = {"interval_start": "2013-03-01T00:00:00Z", "interval_end": "2013-04-01T00:00:00Z"}
+    said = project.run("prepare_flights", march)
+    assert said["state"] == "success", project.logged[-3000:]
+    read = _flags(project, "ingest")
+    assert read["--interval-start"] == ["2013-03-01T00:00:00+00:00"]
+    assert read["--interval-end"] == ["2013-04-01T00:00:00+00:00"]
+    said = project.run("score_flights")
+    assert said["states"] == {"take_features": "skipped", "score": "skipped"}
+    assert "train_flights will start this again" in project.logged
+    assert "score" not in [call["job"] for call in project.calls]
+
+
 def test_a_model_that_does_not_pass_the_gate_is_not_registered(project: Project) -> None:
     project.run("prepare_parcels")
     said = project.run("train_parcels", {"minimum_roc_auc": 0.71})
@@ -114,7 +150,7 @@ def test_a_model_that_does_not_pass_the_gate_is_not_registered(project: Project)
 def test_a_table_that_breaks_its_contract_stops_the_run_at_once(project: Project) -> None:
     words = "error: parcels: 1 of 2 tables break their contract"
     project.play("validate_deduplicated", prints=["first line", words, ""], code=1)
-    said = project.run("prepare_parcels", environment={"GRISTMILL_RETRIES": "2"})
+    said = project.run("prepare_parcels", environment=RETRIES)
     assert said["states"]["validate_deduplicated"] == "failed"
     assert said["states"]["split"] == "upstream_failed"
     assert [call["job"] for call in project.calls].count("validate") == 2
@@ -126,7 +162,7 @@ def test_a_table_that_breaks_its_contract_stops_the_run_at_once(project: Project
 
 def test_what_a_killed_attempt_left_is_ended_before_the_next_one_begins(project: Project) -> None:
     project.play("ingest", leaves=True)
-    settings = {"GRISTMILL_RETRIES": "1", "GRISTMILL_RETRY_DELAY_S": "0"}
+    settings = RETRIES
     said = project.run("prepare_parcels", environment=settings)
     assert said["states"]["ingest"] == "success", project.logged[-3000:]
     assert [call["job"] for call in project.calls].count("ingest") == 2
