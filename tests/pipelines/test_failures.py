@@ -23,7 +23,7 @@ SAID = [
         f"{PART}: expected a file that was written whole",
     ),
     (
-        "java.nio.file.AccessDeniedException: s3a://lake/a/part-0.parquet: Writing Object: status 403",
+        "java.nio.file.AccessDeniedException: s3a://lake/a/part-0.parquet: Status 403",
         "s3a://lake/a/part-0.parquet: expected to be let in by the S3 server",
     ),
     ("java.io.IOException: No space left on device", "no space left on the disk of --root"),
