@@ -112,7 +112,7 @@ def run(params: RunParams) -> dict[str, Any]:
         raise ParameterError(f"--np: expected 1 or more ranks; got {params.num_processes}")
     if params.restarts < 0:
         raise ParameterError(f"--restarts: expected 0 or more; got {params.restarts}")
-    check_address(params.registry)
+    _check_registry(params, last)
     layout = Layout(params.root, spec.name)
     known = _earlier(layout, first) if first else {}
     _forget(layout, first if params.start else len(STEPS))
@@ -142,6 +142,16 @@ def run(params: RunParams) -> dict[str, Any]:
         say(f"report: {report}")
         raise failure
     return _summary(journey, report)
+
+
+def _check_registry(params: RunParams, last: int) -> None:
+    """Say before anything is done what only a late step would ask for."""
+    check_address(params.registry)
+    if is_remote(params.root) and not params.registry and last >= position("register", "--until"):
+        raise ParameterError(
+            f"--registry: expected postgresql://USER@HOST/NAME with the root {params.root}; got "
+            "none, and SQLite needs a local disk. Give one, or --until evaluate"
+        )
 
 
 class _Record:

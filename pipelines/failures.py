@@ -45,6 +45,13 @@ def _unreadable(found: re.Match[str]) -> str:
     )
 
 
+def _denied(found: re.Match[str]) -> str:
+    return (
+        f"{found[1]}: expected to be let in by the S3 server; it denies access. The keys need "
+        "s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject there"
+    )
+
+
 # the first that is found tells; a full disk can show itself as a file that is cut
 _WORDS: tuple[tuple[re.Pattern[str], _Say], ...] = (
     (
@@ -55,6 +62,7 @@ _WORDS: tuple[tuple[re.Pattern[str], _Say], ...] = (
         ),
         _out_of_memory,
     ),
+    (re.compile(r"AccessDeniedException: (s3a://[^\s:]+)"), _denied),
     (re.compile(rf"Checksum error: {_FILE}(?:\.crc)? at "), _altered),
     (re.compile(rf"Not a checksum file: {_FILE}(?:\.crc)?(?=[\s\"']|$)"), _altered),
     (re.compile(rf"File {_FILE} does not exist"), _gone),

@@ -85,6 +85,7 @@ def _wait(cluster: YarnCluster) -> None:
 
 
 def _settings(folder: Path, host: Host) -> Path:
+    disks = "yarn.nodemanager.disk-health-checker"
     yarn = {
         "yarn.resourcemanager.hostname": host.address,
         "yarn.nodemanager.hostname": host.address,
@@ -95,7 +96,8 @@ def _settings(folder: Path, host: Host) -> Path:
         "yarn.nodemanager.resource.cpu-vcores": 4,
         "yarn.nodemanager.vmem-check-enabled": "false",
         "yarn.nodemanager.pmem-check-enabled": "false",
-        "yarn.nodemanager.disk-health-checker.enable": "false",
+        # a disk of a test's machine may be fuller than YARN likes
+        f"{disks}.max-disk-utilization-per-disk-percentage": 100,
         "yarn.nodemanager.env-whitelist": "JAVA_HOME",
         "yarn.scheduler.minimum-allocation-mb": 128,
     }

@@ -22,6 +22,21 @@ class ServiceError(Exception):
     """A component has ended, or doesn't get ready; the text says which, and where its log is."""
 
 
+def wait_for_answer(settings: Settings, components: list[Component], wait_s: float) -> None:
+    """Wait until the API server answers.
+
+    Raises:
+        ServiceError: A component has ended, or nothing answers after ``wait_s``.
+    """
+    deadline = time.monotonic() + wait_s
+    while not health(settings):
+        require_all(settings.home, components)
+        if time.monotonic() > deadline:
+            log = log_of(settings.home, "api-server")
+            raise ServiceError(f"the API server doesn't answer after {wait_s:.0f} s; see {log}")
+        time.sleep(_POLL_S)
+
+
 def wait_until_healthy(settings: Settings, components: list[Component], wait_s: float) -> None:
     """Wait until each of them says that it is.
 

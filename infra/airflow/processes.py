@@ -14,12 +14,13 @@ import psutil
 from settings import MARK, ROOT
 
 AIRFLOW = (sys.executable, "-m", "airflow")
-# log servers would listen on all interfaces; here the API server reads the same disk
+# in the order of their start. Log servers would listen on all interfaces; here the API server
+# reads the same disk
 COMMANDS = {
     "api-server": (*AIRFLOW, "api-server"),
-    "scheduler": (*AIRFLOW, "scheduler", "--skip-serve-logs"),
     "dag-processor": (*AIRFLOW, "dag-processor"),
     "triggerer": (*AIRFLOW, "triggerer", "--skip-serve-logs"),
+    "scheduler": (*AIRFLOW, "scheduler", "--skip-serve-logs"),
 }
 # the start itself, where it stays to watch over the others
 FOREGROUND = "foreground"

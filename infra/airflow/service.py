@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from health import ServiceError, health, last_line, require_all, wait_until_healthy
+from health import ServiceError, health, last_line, require_all, wait_for_answer, wait_until_healthy
 from processes import (
     AIRFLOW,
     COMMANDS,
@@ -70,6 +70,9 @@ def start(given: argparse.Namespace) -> int:
         components = [this_process(FOREGROUND)] if given.foreground else []
         try:
             for name in COMMANDS:
+                if name == "scheduler":
+                    # tasks that wait from before would fail for good where nothing answers them
+                    wait_for_answer(settings, components, given.timeout)
                 components.append(start_component(settings.home, name, seen))
                 write_components(settings.home, components)
             wait_until_healthy(settings, components, given.timeout)

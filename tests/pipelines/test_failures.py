@@ -22,6 +22,10 @@ SAID = [
         f"[FAILED_READ_FILE.NO_HINT] Encountered error while reading file file://{PART}. SQLSTATE",
         f"{PART}: expected a file that was written whole",
     ),
+    (
+        "java.nio.file.AccessDeniedException: s3a://lake/a/part-0.parquet: Status 403",
+        "s3a://lake/a/part-0.parquet: expected to be let in by the S3 server",
+    ),
     ("java.io.IOException: No space left on device", "no space left on the disk of --root"),
 ]
 

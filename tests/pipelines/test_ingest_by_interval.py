@@ -74,18 +74,26 @@ Ingest = Callable[..., StepResult]
 def ingest(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ingest:
     """Ingest one day, or all, of lines of rides; into the lake of that name."""
     monkeypatch.setattr(module, "dataset", lambda _: SPEC)
+    shops = tmp_path / "shops.csv"
+    shops.write_text("shop\na\n")
+    # before: two ingests at once read the same files
+    usual = _write(tmp_path, LINES)
 
     def ingest(
         day: str = "", lines: tuple[str, ...] = LINES, lake: str = "lake", more: str = ""
     ) -> StepResult:
-        path = tmp_path / f"rides-{len(lines)}.csv"
-        path.write_text("\n".join((f"ride_id,at,fare{more}", *lines)) + "\n")
-        (tmp_path / "shops.csv").write_text("shop\na\n")
-        names = {source.name for source in module.dataset("rides").sources}
-        places = (f"rides={path}", f"shops={tmp_path}/shops.csv")[: len(names)]
+        path = usual if lines is LINES else _write(tmp_path, lines, more)
+        num_sources = len(module.dataset("rides").sources)
+        places = (f"rides={path}", f"shops={shops}")[:num_sources]
         return run(spark, IngestParams("rides", str(tmp_path / lake), places, *span_of(day)))
 
     return ingest
+
+
+def _write(folder: Path, lines: tuple[str, ...], more: str = "") -> Path:
+    path = folder / f"rides-{len(lines)}.csv"
+    path.write_text("\n".join((f"ride_id,at,fare{more}", *lines)) + "\n")
+    return path
 
 
 def span_of(day: str) -> tuple[str, ...]:

@@ -121,7 +121,7 @@ def test_states_of_other_checks_or_of_other_intervals_are_not_merged(spark: Spar
     assert not can_merge(states, CHECKS, Interval("at", "day"))
     assert not can_merge({"rows": 6}, CHECKS, month)
     # so all rows are read, whatever the states say
-    wrong: Numbers = {name: 1_000.0 for name in states if "between" not in name}
+    wrong: Numbers = {name: 1_000 for name in states if "between" not in name}
     asked = Asked("lake/rides/raw/rides@v0", states=wrong, changed=frozenset({"2026-01"}))
     assert check_table(frame(spark, MONTHS), spec_of(*CHECKS), asked).numbers == states
 

@@ -37,10 +37,15 @@ def started_with(spark: SparkSession, **settings: str | None) -> Generator[None]
             conf.set(key, value)
 
 
+_OURS = ("file_impl", "s3_impl", "s3a_impl", "s3n_impl")
 OTHERS: list[tuple[dict[str, str | None], str]] = [
     ({"file_impl": None}, DEFAULT),
     ({"file_impl": DEFAULT}, DEFAULT),
-    ({"file_impl": None, "class": "io.delta.storage.LocalLogStore"}, "LocalLogStore"),
+    # Delta takes one for all schemes only where none has its own
+    (
+        {**dict.fromkeys(_OURS), "class": "io.delta.storage.LocalLogStore"},
+        "LocalLogStore",
+    ),
 ]
 
 
