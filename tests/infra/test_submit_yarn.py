@@ -49,10 +49,13 @@ def test_jobs_run_in_containers_of_yarn_with_what_was_sent_along(tmp_path: Path)
         tables = ingested["tables"]
         assert isinstance(tables, list)
         submit("validate", "--inputs", *map(str, tables))
-        apps = json.loads(cluster.asks("apps"))["app"]
     rows = ingested["rows"]
     assert isinstance(rows, dict)
     assert rows["parcels"]["kept"] == 3050
-    assert [app["finalStatus"] for app in apps] == ["SUCCEEDED", "SUCCEEDED"]
+    # both were applications of YARN, each with a container for its master and others for tasks
+    applications = list((tmp_path / "logs").glob("application_*"))
+    assert len(applications) == 2
+    for application in applications:
+        assert len(list(application.glob("container_*"))) >= 2
     # the node unpacked the environment for its containers
     assert list((tmp_path / "local").glob("usercache/*/filecache/*/environment-*/bin/python"))
