@@ -20,7 +20,7 @@ from pipelines.loading.local_copies import LocalCopies
 from pipelines.state import file_digest, fingerprint, read_features, read_json, write_json
 from pipelines.step import StepKey, StepResult, once, read_record, read_result, step_key
 from pipelines.storage.copies import put_folder
-from pipelines.storage.place import RemotePath, place
+from pipelines.storage.place import RemotePath, is_remote, place
 from pipelines.tables.version import TableVersion, parse_version
 from pipelines.training.heartbeat import HANG_S, heartbeat
 from pipelines.training.parameters import TrainParams
@@ -81,7 +81,10 @@ def launch_training(
 def _require_passed(params: TrainParams) -> None:
     from pipelines.tables.ledger_table import require_passed  # noqa: PLC0415  a trained one needs none
 
-    require_passed(map(str, _tables(params)[0]))
+    # under a local root a remote table is a copy: its ledger is where it was made
+    is_asked = is_remote(params.root)
+    tables = [table for table in _tables(params)[0] if is_asked or not is_remote(table.path)]
+    require_passed(map(str, tables))
 
 
 def _pin(params: TrainParams, key: StepKey) -> None:
