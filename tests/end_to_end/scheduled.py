@@ -38,9 +38,20 @@ class ScheduledProject:
         }
 
 
-def make_project(folder: Path) -> ScheduledProject:
-    """Copy code and DAGs, add the small data set's contract and raw files, render the DAGs."""
+def make_project(folder: Path, schedule: str = "") -> ScheduledProject:
+    """Copy code and DAGs, add the small data set's contract and raw files, render the DAGs.
+
+    ``schedule`` is what its contract says of one, as Python; without, it has none.
+    """
     checkout = make_checkout(folder / "project")
+    if schedule:
+        contract = checkout.folder / "schemas" / "parcels.py"
+        text = contract.read_text().replace(
+            "    label=Label(", f"    schedule={schedule},\n    label=Label("
+        )
+        contract.write_text(
+            text.replace("\nSPEC =", "\nfrom schemas.schedule import Schedule\n\nSPEC =")
+        )
     infra = checkout.folder / "infra"
     (infra / "airflow").mkdir(parents=True)
     for part in _PARTS:

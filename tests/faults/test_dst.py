@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,9 @@ from pipelines.ingest import IngestParams, run
 from pipelines.step import StepResult
 from pipelines.tables.delta import read_table
 from pipelines.tables.version import parse_version
-from schemas.contract import Column, DatasetSpec, HashSplit, Label, Source
+from tests.faults import by_interval
 
-RIDES = Source(
-    "rides",
-    "package:none/rides.csv",
-    (Column("ride_id", "int"), Column("at", "timestamp")),
-    ("ride_id",),
-    time="at",
-    interval="hour",
-    max_malformed_share=0.5,
-)
-SPEC = DatasetSpec(
-    "rides", "Rides", "Is it early?", (RIDES,), Label("is_early", "ride_id > 1"),
-    HashSplit(("ride_id",)),
-)  # fmt: skip
+SPEC = replace(by_interval.SPEC, sources=(replace(by_interval.RIDES, interval="hour"),))
 # clocks of New York; local times without an offset could be either hour of the night
 LINES = (
     "1,2013-11-03T00:59:59-04:00",
