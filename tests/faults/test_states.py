@@ -201,11 +201,8 @@ def test_from_any_state_of_intervals_and_upkeep_the_same_rows_are_reached(
     java: Any = spark._jvm
     wanted: list[list[tuple[Any, ...]]] = []
     for number in range(-1, len(states)):
-        if number < 0:
-            (tmp_path / "undisturbed").rename(root)
-        else:
-            shutil.rmtree(root)
-            states[number].rename(root)
+        shutil.rmtree(root)
+        (states[number] if number >= 0 else tmp_path / "undisturbed").rename(root)
         # the folder below is not the one that Delta has read before
         java.org.apache.spark.sql.delta.DeltaLog.clearCache()
         made = map(parse_version, by_interval.go(spark, root))
