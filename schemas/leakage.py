@@ -28,8 +28,12 @@ def check_contract(spec: DatasetSpec) -> DatasetSpec:
     wrong = [*bad_types(spec, DatasetSpec, "")]
     # the other rules speak of columns that sources declare
     wrong = wrong or [*bad_sources(spec)]
-    wrong = wrong or [*_bad_derived(spec), *_bad_times(spec), *_bad_features(spec)]
-    wrong += bad_schedule(spec.schedule)
+    wrong = wrong or [
+        *_bad_derived(spec),
+        *_bad_times(spec),
+        *_bad_features(spec),
+        *bad_schedule(spec.schedule),
+    ]
     compared = [item.name for item in feature_columns(spec.encodes)] if not wrong else []
     wrong = wrong or [*bad_numbers(spec)]
     wrong = wrong or [*bad_drift(spec.drift, (*compared, spec.label.name, PREDICTION))]

@@ -89,7 +89,7 @@ def test_the_page_says_how_many_rows_are_in_quarantine_and_none_of_their_text(
     assert [text for text in ("x3,north", "x7,north") if text in page] == []
     files = watched.root.rglob("quarantine/*.parquet")
     held = [text for path in files for text in pq.ParquetFile(path).read()["raw"].to_pylist()]
-    assert "x3,north,1.0,10.0,1.0" in held
+    assert "x3,north,1.0,10.0,1.0,2026-11-01T06:00:00Z" in held
 
 
 _FAILS = """

@@ -90,7 +90,7 @@ def _flip(path: Path) -> None:
     [
         pytest.param(_flip, "expected the bytes", marks=pytest.mark.proves("F18")),
         pytest.param(_cut, "expected", marks=pytest.mark.proves("F19")),
-        pytest.param(Path.unlink, "it is gone", marks=pytest.mark.proves("F20")),
+        pytest.param(Path.unlink, "can't be read any more", marks=pytest.mark.proves("F20")),
     ],
 )
 def test_a_file_that_was_harmed_is_named_by_a_step_of_spark(
