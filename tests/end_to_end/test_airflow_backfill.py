@@ -13,8 +13,8 @@ from tests.postgres_server import USER, postgres_server
 
 DAG = "prepare_parcels"
 DAYS = ("2026-11-01", "2026-11-05")
-TABLES = [("raw", "parcels"), ("raw", "depots"), ("deduplicated", "parcels"), ("split", "parcels")]
-TABLES += [("imputed", "parcels"), ("features", "parcels")]
+_MAIN = ("raw", "deduplicated", "split", "imputed", "features")
+TABLES = [("raw", "depots"), *((layer, "parcels") for layer in _MAIN)]
 WAIT_S = 3000.0
 pytestmark = pytest.mark.slow
 
