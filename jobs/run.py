@@ -22,7 +22,7 @@ from pipelines.layout import Layout
 from pipelines.registry.address import check_address
 from pipelines.state import write_json
 from pipelines.step import StepResult, read_run
-from pipelines.storage.place import is_remote
+from pipelines.storage.place import is_remote, place
 from schemas.catalog import dataset, datasets
 
 
@@ -147,7 +147,11 @@ def run(params: RunParams) -> dict[str, Any]:
 def _check_registry(params: RunParams, last: int) -> None:
     """Say before anything is done what only a late step would ask for."""
     check_address(params.registry)
-    if is_remote(params.root) and not params.registry and last >= position("register", "--until"):
+    if (
+        is_remote(place(params.root))
+        and not params.registry
+        and last >= position("register", "--until")
+    ):
         raise ParameterError(
             f"--registry: expected postgresql://USER@HOST/NAME with the root {params.root}; got "
             "none, and SQLite needs a local disk. Give one, or --until evaluate"

@@ -11,6 +11,7 @@ from pipelines.errors import ParameterError
     [
         (["--root", "s3a://bucket/lake"], "--registry: expected postgresql://"),
         (["--root", "wasb://store/lake", "--until", "split"], "a local path, s3a://bucket/path or"),
+        (["--root", "abfss://box@store/lake"], "a local path, s3a://bucket/path or"),
     ],
 )
 def test_a_run_that_could_not_end_well_does_not_begin(flags: list[str], said: str) -> None:
