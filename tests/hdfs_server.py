@@ -6,19 +6,17 @@ They are Hadoop's own, in the jar that Hadoop makes for tests (hadoop-client-min
 import os
 import re
 import subprocess
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyspark
 
+from tests.listening import WITH_US, wait_for_port
+
 ROOT = Path(__file__).parents[1]
 _JARS = ROOT / "build" / "hdfs"
-_START_S = 300.0  # beside much other work a JVM may take minutes
 _LISTENS = re.compile(r"^port (\d+)$", re.MULTILINE)
-# it ends with the tests, also when they are killed by SIGKILL
-_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 
 
 @contextmanager
@@ -41,23 +39,14 @@ def hdfs_server(folder: Path) -> Generator[str]:
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*_WITH_US, *program, str(folder / "data")],
+            [*WITH_US, *program, str(folder / "data")],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
             cwd=folder,
         )
     try:
-        yield f"hdfs://127.0.0.1:{_wait_for(process, log)}"
+        yield f"hdfs://127.0.0.1:{wait_for_port(process, log, _LISTENS, 'HDFS')}"
     finally:
         process.kill()
         process.communicate()
-
-
-def _wait_for(process: subprocess.Popen[bytes], log: Path) -> int:
-    deadline = time.monotonic() + _START_S
-    while process.poll() is None and time.monotonic() < deadline:
-        if found := _LISTENS.search(log.read_text()):
-            return int(found[1])
-        time.sleep(0.05)
-    raise TimeoutError(f"expected HDFS to listen; see {log}:\n{log.read_text()[-2000:]}")

@@ -8,7 +8,6 @@ import os
 import re
 import secrets
 import subprocess
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from pathlib import Path
 
 from pyarrow.fs import FileSelector, LocalFileSystem, S3FileSystem, copy_files
 
+from tests.listening import WITH_US, wait_for_port
+
 ROOT = Path(__file__).parents[1]
 _JARS = ROOT / "build" / "s3proxy"
-_START_S = 300.0  # beside much other work a JVM may take minutes
 _LISTENS = re.compile(r"Started .*ServerConnector.*\{127\.0\.0\.1:(\d+)\}")
 _SETTINGS = """
 s3proxy.endpoint=http://127.0.0.1:0
@@ -36,8 +36,6 @@ _LOGGING = """
   <root level="INFO"><appender-ref ref="stdout"/></root>
 </configuration>
 """
-# it ends with the tests, also when they are killed by SIGKILL
-_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,25 +127,16 @@ def s3_server(folder: Path) -> Generator[S3Server]:
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*_WITH_US, str(java), *options, *program],
+            [*WITH_US, str(java), *options, *program],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
         )
     try:
-        port = _wait_for(process, log)
+        port = wait_for_port(process, log, _LISTENS, "S3Proxy")
         server = S3Server(port, "lake", access_key, secret_key, folder)
         server.files().create_dir(server.bucket)
         yield server
     finally:
         process.kill()
         process.wait()
-
-
-def _wait_for(process: subprocess.Popen[bytes], log: Path) -> int:
-    deadline = time.monotonic() + _START_S
-    while process.poll() is None and time.monotonic() < deadline:
-        if found := _LISTENS.search(log.read_text()):
-            return int(found[1])
-        time.sleep(0.05)
-    raise TimeoutError(f"expected S3Proxy to listen; see {log}:\n{log.read_text()[-2000:]}")
