@@ -17,9 +17,7 @@ from pyspark.sql import SparkSession
 from pipelines.cli import param
 from pipelines.errors import DataQualityError, ParameterError
 from pipelines.layout import Layout
-from pipelines.quality.measures import QUARANTINED
 from pipelines.quality.report import QualityReport, read_report
-from pipelines.quality.riding import read_riding
 from pipelines.registry import store
 from pipelines.reporting.quality_site import QualitySite, add_validation, check_run_name
 from pipelines.spark.concurrent import map_tables
@@ -238,8 +236,9 @@ def _ridden(table: TableVersion, step: StepResult | None) -> dict[str, Any]:
     """Numbers that were measured while the version was written; of a part of it, none."""
     if step is None:
         return {}
-    quarantined = sum(step.rows[table.name].quarantined.values())
-    return {**read_riding(step.numbers.get(table.name, {})), QUARANTINED: quarantined}
+    found = dict(step.numbers.get(table.name, {}))
+    found["quarantined"] = sum(step.rows[table.name].quarantined.values())
+    return {name: float(v) if isinstance(v, str) else v for name, v in found.items()}
 
 
 def _reports(result: StepResult) -> list[QualityReport]:

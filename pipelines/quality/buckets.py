@@ -69,9 +69,13 @@ _NUMBERS = ("int", "long", "float", "double")
 _ROUNDING = 1e-6
 
 
-def bucket_conditions(check: Check) -> dict[str, Column]:
-    """Say of each row whether it counts in a bucket, by the name of the count."""
-    return {name: holds for side in _sides(check) for name, holds in _buckets(check, side)}
+def bucket_columns(check: Check) -> dict[str, Column]:
+    """Give the counts that a check needs, by name."""
+    found: dict[str, Column] = {}
+    for side in _sides(check):
+        for name, holds in _buckets(check, side):
+            found[name] = F.count_if(holds)
+    return found
 
 
 def all_bucket_names(check: Check) -> tuple[str, ...]:
@@ -80,7 +84,7 @@ def all_bucket_names(check: Check) -> tuple[str, ...]:
 
 
 def bucket_names(check: Check, side: str = "") -> tuple[str, ...]:
-    """Names of the counts of one side, as ``bucket_conditions``: buckets, nulls, then the rest."""
+    """Names of the counts of one side, as ``bucket_columns``: buckets, nulls, then the rest."""
     return tuple(name for name, _ in _named(check, side))
 
 

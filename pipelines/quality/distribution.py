@@ -16,11 +16,10 @@ from great_expectations.expectations.metrics.column_aggregate_metric_provider im
     ColumnAggregateMetricProvider,
 )
 from great_expectations.expectations.metrics.metric_provider import metric_value
-from pyspark.sql import functions as F
 
 from pipelines.quality.buckets import (
     GREATEST,
-    bucket_conditions,
+    bucket_columns,
     expected_counts,
     num_ordered,
     observed_counts,
@@ -72,10 +71,9 @@ class ColumnBucketCounts(ColumnAggregateMetricProvider):
             fractions=fractions,
             counted=metric_value_kwargs["counted"],
         )
-        conditions = bucket_conditions(check)
-        counts = [F.count_if(holds).alias(f"_{i}") for i, holds in enumerate(conditions.values())]
-        found: Any = rows.agg(*counts)
-        numbers = dict(zip(conditions, found.first(), strict=True))
+        columns = bucket_columns(check)
+        found: Any = rows.agg(*[c.alias(f"_{place}") for place, c in enumerate(columns.values())])
+        numbers = dict(zip(columns, found.first(), strict=True))
         return {
             "observed": observed_counts(check, numbers),
             "expected": expected_counts(check, numbers),

@@ -1,7 +1,7 @@
 """What the checks of a table need to know of it: numbers with names, as Spark aggregates.
 
 A number that is a plain aggregate (``rows``, ``nulls(fare)``) rides on the write of the table
-(see riding) and costs no job. Others need rows grouped, sorted or joined: see survey.
+(``DataFrame.observe``) and costs no job. Others need rows grouped, sorted or joined: see survey.
 Numbers of two parts of a table add up to those of the whole, but for ``newest`` (the greater of the
 two) and those that survey makes. After Schelter et al., "Automating Large-Scale Data Quality
 Verification", VLDB 2018.
@@ -12,13 +12,16 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from functools import reduce
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.quality.buckets import all_bucket_names, bucket_conditions
-from schemas.contract import Check
+from pipelines.errors import ContractError
+from pipelines.quality.buckets import all_bucket_names, bucket_columns
+from pipelines.quality.checks import single_checks, suite_name
+from pipelines.spark.schema import struct_type
+from schemas.contract import Check, TableSpec
 
 Numbers: TypeAlias = dict[str, int | float | None]
 ROWS = "rows"
@@ -29,39 +32,48 @@ LEAST, GREATEST = -sys.float_info.max, sys.float_info.max
 OPEN = {"row_count": 0, "distinct_count": 0, "quarantined": 0}
 _NOT_IN_NAMES = {"rule", "columns", "mostly", "severity", "reason", "owner", "last", "sigmas"}
 _DEFAULTS = asdict(Check("columns"))
+# an expression of the contract can raise; a quantile keeps every distinct value of its column
+_RIDES_NEVER = ("sql", "quantile")
+
+
+def riding(spec: TableSpec, rows: DataFrame) -> dict[str, Column]:
+    """Give the numbers that can be had while ``rows`` are written, by name.
+
+    Only those that can't raise, since that would fail the write: a column that is missing or of
+    another type than declared has none here.
+
+    Raises:
+        ContractError: A check is incomplete, or its pattern is none that Java can read.
+    """
+    checks = single_checks(spec)
+    declared = {field.name: field.dataType for field in struct_type(spec.columns).fields}
+    good = {field.name for field in rows.schema if declared.get(field.name) == field.dataType}
+    can_ride = [check for check in checks if {*check.columns} <= good]
+    _check_patterns(can_ride, rows, suite_name(spec))
+    known = [check for check in can_ride if check.rule != "distribution" or check.fractions]
+    return plain_numbers(check for check in known if check.rule not in _RIDES_NEVER)
 
 
 def plain_numbers(checks: Iterable[Check]) -> dict[str, Column]:
     """Give the plain aggregates that ``checks`` need, by name."""
-    checks = list(checks)
-    counts = {name: F.count_if(holds) for name, holds in plain_counts(checks).items()}
-    return {ROWS: F.count(F.lit(1)), **counts, **plain_values(checks)}
-
-
-def plain_counts(checks: Iterable[Check]) -> dict[str, Column]:
-    """Say of each row whether it counts, by the name of the count, for all that ``checks`` need."""
-    found: dict[str, Column] = {}
+    found = {ROWS: F.count(F.lit(1))}
     # those of an interval are counted as of the whole, by groups: see intervals
     for check in (replace(check, interval="") for check in checks):
         names = check.columns
         if check.rule in ("unique", "in_table") and len(names) == 1:
             found |= _nulls(names)
         if check.rule in _BREAKS:
-            found[broken_name(check)] = breaks(check)
+            found[broken_name(check)] = F.count_if(breaks(check))
         if check.rule in (*_ONE_COLUMN, "mean"):
             found |= _nulls(names)
         if check.rule == "at_most":
             are_there = [F.col(name).isNotNull() for name in names]
-            found[considered_name(check)] = reduce(Column.__and__, are_there)
+            found[considered_name(check)] = F.count_if(reduce(Column.__and__, are_there))
+        if check.rule in _VALUES:
+            found[value_name(check)] = _VALUES[check.rule](check)
         if check.rule == "distribution":
-            found |= bucket_conditions(check)
+            found |= bucket_columns(check)
     return found
-
-
-def plain_values(checks: Iterable[Check]) -> dict[str, Column]:
-    """Give the plain aggregates that are no counts, by name."""
-    plain = [replace(check, interval="") for check in checks if check.rule in _VALUES]
-    return {value_name(check): _VALUES[check.rule](check) for check in plain}
 
 
 def breaks(check: Check) -> Column:
@@ -139,8 +151,22 @@ def read_number(text: str | None) -> int | float | None:
         return float(text)
 
 
+def _check_patterns(checks: Iterable[Check], rows: DataFrame, suite: str) -> None:
+    # pyspark has no public way to Java's classes
+    java: Any = rows.sparkSession.sparkContext._jvm  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    for check in checks:
+        if check.rule == "matches":
+            try:
+                java.java.util.regex.Pattern.compile(check.pattern)
+            except Exception as error:
+                raise ContractError(
+                    f"{suite}: expected a pattern that Java can read; got {check.pattern!r} for "
+                    f"{check.columns[0]}: {str(error).partition(chr(10))[0]}"
+                ) from error
+
+
 def _nulls(names: Iterable[str]) -> dict[str, Column]:
-    return {nulls_name(name): F.col(name).isNull() for name in names}
+    return {nulls_name(name): F.count_if(F.col(name).isNull()) for name in names}
 
 
 def _outside(value: Column, check: Check) -> Column:
