@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from pipelines.cli import param
 from pipelines.layout import Layout
-from pipelines.quality.measures import riding
+from pipelines.quality.riding import riding
 from pipelines.quality.set_aside import check_shares, mark_broken
 from pipelines.spark.concurrent import map_tables
 from pipelines.step import StepKey, StepResult, once, step_key

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from pipelines.cli import param
 from pipelines.layout import Layout
-from pipelines.quality.measures import riding
+from pipelines.quality.riding import riding
 from pipelines.quality.set_aside import check_shares, mark_broken
 from pipelines.spark.concurrent import map_tables
 from pipelines.state import write_json

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from pipelines.cli import param
 from pipelines.errors import ContractError
 from pipelines.layout import Layout
-from pipelines.quality.measures import riding
+from pipelines.quality.riding import riding
 from pipelines.quality.set_aside import check_shares, mark_broken
 from pipelines.sources.inspect_files import SourceFile, inspect_files
 from pipelines.sources.locate import locate, read_places

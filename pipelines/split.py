@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pipelines.cli import param
 from pipelines.errors import ContractError
 from pipelines.layout import Layout
-from pipelines.quality.measures import riding
+from pipelines.quality.riding import riding
 from pipelines.quality.set_aside import check_shares, mark_broken
 from pipelines.step import FATE, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import count_rows, is_written, read_table

@@ -1,7 +1,7 @@
 """What the checks of a table need to know of it: numbers with names, as Spark aggregates.
 
-A number that is a plain aggregate (``rows``, ``nulls(fare)``) rides on the write of the table
-(``DataFrame.observe``) and costs no job. Others need rows grouped, sorted or joined: see survey.
+A number that is a plain aggregate (``rows``, ``nulls(fare)``) is had while the table is written:
+see riding. Others need rows grouped, sorted or joined: see survey.
 Numbers of two parts of a table add up to those of the whole, but for ``newest`` (the greater of the
 two) and those that survey makes. After Schelter et al., "Automating Large-Scale Data Quality
 Verification", VLDB 2018.
@@ -12,16 +12,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from functools import reduce
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from pipelines.errors import ContractError
 from pipelines.quality.buckets import all_bucket_names, bucket_columns
-from pipelines.quality.checks import single_checks, suite_name
-from pipelines.spark.schema import struct_type
-from schemas.contract import Check, TableSpec
+from schemas.contract import Check
 
 Numbers: TypeAlias = dict[str, int | float | None]
 ROWS = "rows"
@@ -32,26 +29,6 @@ LEAST, GREATEST = -sys.float_info.max, sys.float_info.max
 OPEN = {"row_count": 0, "distinct_count": 0, "quarantined": 0}
 _NOT_IN_NAMES = {"rule", "columns", "mostly", "severity", "reason", "owner", "last", "sigmas"}
 _DEFAULTS = asdict(Check("columns"))
-# an expression of the contract can raise; a quantile keeps every distinct value of its column
-_RIDES_NEVER = ("sql", "quantile")
-
-
-def riding(spec: TableSpec, rows: DataFrame) -> dict[str, Column]:
-    """Give the numbers that can be had while ``rows`` are written, by name.
-
-    Only those that can't raise, since that would fail the write: a column that is missing or of
-    another type than declared has none here.
-
-    Raises:
-        ContractError: A check is incomplete, or its pattern is none that Java can read.
-    """
-    checks = single_checks(spec)
-    declared = {field.name: field.dataType for field in struct_type(spec.columns).fields}
-    good = {field.name for field in rows.schema if declared.get(field.name) == field.dataType}
-    can_ride = [check for check in checks if {*check.columns} <= good]
-    _check_patterns(can_ride, rows, suite_name(spec))
-    known = [check for check in can_ride if check.rule != "distribution" or check.fractions]
-    return plain_numbers(check for check in known if check.rule not in _RIDES_NEVER)
 
 
 def plain_numbers(checks: Iterable[Check]) -> dict[str, Column]:
@@ -60,12 +37,14 @@ def plain_numbers(checks: Iterable[Check]) -> dict[str, Column]:
     # those of an interval are counted as of the whole, by groups: see intervals
     for check in (replace(check, interval="") for check in checks):
         names = check.columns
-        if check.rule in ("unique", "in_table") and len(names) == 1:
+        is_of_one = check.rule in ("unique", "in_table") and len(names) == 1
+        if is_of_one or check.rule in (*_ONE_COLUMN, "mean"):
             found |= _nulls(names)
-        if check.rule in _BREAKS:
+        if check.rule == "not_null":
+            # one aggregate, which is computed once
+            found[broken_name(check)] = found[nulls_name(names[0])]
+        elif check.rule in _BREAKS:
             found[broken_name(check)] = F.count_if(breaks(check))
-        if check.rule in (*_ONE_COLUMN, "mean"):
-            found |= _nulls(names)
         if check.rule == "at_most":
             are_there = [F.col(name).isNotNull() for name in names]
             found[considered_name(check)] = F.count_if(reduce(Column.__and__, are_there))
@@ -151,32 +130,24 @@ def read_number(text: str | None) -> int | float | None:
         return float(text)
 
 
-def _check_patterns(checks: Iterable[Check], rows: DataFrame, suite: str) -> None:
-    # pyspark has no public way to Java's classes
-    java: Any = rows.sparkSession.sparkContext._jvm  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    for check in checks:
-        if check.rule == "matches":
-            try:
-                java.java.util.regex.Pattern.compile(check.pattern)
-            except Exception as error:
-                raise ContractError(
-                    f"{suite}: expected a pattern that Java can read; got {check.pattern!r} for "
-                    f"{check.columns[0]}: {str(error).partition(chr(10))[0]}"
-                ) from error
-
-
 def _nulls(names: Iterable[str]) -> dict[str, Column]:
     return {nulls_name(name): F.count_if(F.col(name).isNull()) for name in names}
 
 
-def _outside(value: Column, check: Check) -> Column:
-    """Say whether a number lies outside of its bounds; an open end is the greatest float.
-
-    So NaN and the infinities lie in no range. Spark orders NaN above all numbers, see "NaN
-    Semantics" in its SQL reference: without an upper bound NaN would pass.
-    """
+def bounds(check: Check) -> tuple[float, float]:
+    """Both bounds of a check; an open end is the greatest float."""
     minimum = LEAST if check.minimum is None else check.minimum
     maximum = GREATEST if check.maximum is None else check.maximum
+    return minimum, maximum
+
+
+def _outside(value: Column, check: Check) -> Column:
+    """Say whether a number lies outside of its bounds.
+
+    NaN and the infinities lie in no range. Spark orders NaN above all numbers, see "NaN Semantics"
+    in its SQL reference: without an upper bound NaN would pass.
+    """
+    minimum, maximum = bounds(check)
     return ~value.between(F.lit(minimum), F.lit(maximum))
 
 
@@ -187,7 +158,7 @@ def _column(check: Check) -> Column:
 _BREAKS: dict[str, Callable[[Check], Column]] = {
     "not_null": lambda check: _column(check).isNull(),
     "between": lambda check: _outside(_column(check), check),
-    "finite": lambda check: ~_column(check).between(F.lit(LEAST), F.lit(GREATEST)),
+    "finite": lambda check: _outside(_column(check), check),
     "in_set": lambda check: ~_column(check).isin(*check.values),
     "matches": lambda check: ~_column(check).rlike(check.pattern),
     "length": lambda check: _outside(F.length(_column(check)), check),

@@ -13,8 +13,11 @@ from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
 from pipelines.errors import LedgerError
+from pipelines.spark.number import Number
 from pipelines.step import FATE, Fates
+from pipelines.storage.place import is_remote
 from pipelines.tables.delta import WHOLE, Part, count_part, write_table
+from pipelines.tables.statistics import read_statistics
 from pipelines.tables.version import TableVersion
 
 KEPT = "kept"
@@ -47,39 +50,63 @@ def write_kept(
     marked: DataFrame,
     target: Target,
     fates: Sequence[str] = (),
-    numbers: Mapping[str, Column] | None = None,
+    numbers: Mapping[str, Number] | None = None,
 ) -> Written:
     """Write the rows whose fate is ``kept`` and count the fates of all.
+
+    A number that the files may tell by their statistics is not counted on the way; where they don't
+    tell it, it is not among those of the result.
 
     Args:
         marked: Rows with a string column ``_fate``: ``kept``, or one of ``fates``.
         target: The table to write.
         fates: Other fates that may occur: ``duplicate``, ``filtered:RULE``, ``quarantined:REASON``.
-        numbers: Aggregates of the rows that are kept, by name.
+        numbers: Those of the rows that are kept, by name.
 
     Raises:
         LedgerError: A row has another fate, or the commit holds another number of rows.
     """
     fated, measured = Observation(), Observation()
-    words = [KEPT, *fates]
-    counts = [_count(F.col(FATE) == word, word) for word in words]
+    counts = [_count(F.col(FATE) == word, word) for word in (KEPT, *fates)]
     observed = marked.observe(fated, F.count(F.lit(1)).alias(_READ), *counts)
     kept = observed.where(F.col(FATE) == KEPT).drop(FATE)
-    named = list((numbers or {}).items())
-    if named:
-        # by place: Spark would take a dot in a name for a field's
-        kept = kept.observe(measured, *[item.alias(f"n{i}") for i, (_, item) in enumerate(named)])
+    told, counted = _sides(numbers or {}, kept, target)
+    # of two names for one aggregate, one is observed
+    aggregates = {id(number.aggregate): number.aggregate for number in counted.values()}
+    if aggregates:
+        # by an alias: Spark would take a dot in a name for a field's
+        kept = kept.observe(measured, *[item.alias(f"n{i}") for i, item in aggregates.items()])
     table = write_table(kept, target.path, target.fingerprint, target.partition_by, target.part)
     found = read_fates(fated.get)
     check_fates(str(table), found, num_output=count_part(marked.sparkSession, table, target.part))
-    values = measured.get if named else {}
-    return Written(
-        table, found, {name: _json(values[f"n{i}"]) for i, (name, _) in enumerate(named)}
-    )
+    values = measured.get if counted else {}
+    known = {name: _json(values[f"n{id(item.aggregate)}"]) for name, item in counted.items()}
+    return Written(table, found, {**_tell(told, table), **known})
+
+
+def _sides(
+    numbers: Mapping[str, Number], rows: DataFrame, target: Target
+) -> tuple[dict[str, Number], dict[str, Number]]:
+    """Numbers that statistics may tell, and those for which the rows are looked at."""
+    is_whole_and_near = not target.part.condition and not is_remote(target.path)
+    described = {*rows.columns} - {*target.partition_by} if is_whole_and_near else set[str]()
+    told = {n: item for n, item in numbers.items() if item.tell and {*item.columns} <= described}
+    return told, {name: item for name, item in numbers.items() if name not in told}
+
+
+def _tell(
+    numbers: Mapping[str, Number], table: TableVersion
+) -> dict[str, int | float | str | None]:
+    if not numbers:
+        return {}
+    columns = dict.fromkeys(name for item in numbers.values() for name in item.columns)
+    statistics = read_statistics(table, columns)
+    found = {name: item.tell(statistics) for name, item in numbers.items() if item.tell}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def write_all(
-    rows: DataFrame, target: Target, numbers: Mapping[str, Column] | None = None
+    rows: DataFrame, target: Target, numbers: Mapping[str, Number] | None = None
 ) -> Written:
     """Write all ``rows`` and count them as read and kept."""
     return write_kept(rows.withColumn(FATE, F.lit(KEPT)), target, numbers=numbers)

@@ -22,7 +22,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipelines.quality.checks import single_checks
-from pipelines.quality.measures import plain_numbers, riding
+from pipelines.quality.measures import plain_numbers
+from pipelines.quality.riding import riding
 from pipelines.quality.runner import Asked, check_table, run_stock
 from pipelines.spark.session import spark_session
 from pipelines.state import write_json

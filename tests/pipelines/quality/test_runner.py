@@ -8,8 +8,9 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from pipelines.errors import ContractError
-from pipelines.quality.measures import Numbers, riding
+from pipelines.quality.measures import Numbers
 from pipelines.quality.report import CheckOutcome, QualityReport
+from pipelines.quality.riding import riding
 from pipelines.quality.runner import Asked, Checked, check_table, run_stock
 from schemas.contract import Check, Column, TableSpec
 from tests.pipelines.quality.rides import COLUMNS, GOOD, Rows, make_rows, make_spec
@@ -70,10 +71,10 @@ def outcome(rows: DataFrame, check: Check) -> CheckOutcome:
 def ride(rows: DataFrame, spec: TableSpec) -> Numbers:
     """The numbers that a write of ``rows`` yields beside the table."""
     observation = Observation()
-    columns = riding(spec, rows)
-    named = [column.alias(f"n{place}") for place, column in enumerate(columns.values())]
+    numbers = riding(spec, rows)
+    named = [item.aggregate.alias(f"n{place}") for place, item in enumerate(numbers.values())]
     rows.observe(observation, *named).write.format("noop").mode("overwrite").save()
-    return {name: observation.get[f"n{place}"] for place, name in enumerate(columns)}
+    return {name: observation.get[f"n{place}"] for place, name in enumerate(numbers)}
 
 
 ROW_RULES = [  # with the number of rows of BAD that break each

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from pyspark.errors import SparkRuntimeException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from pipelines.errors import LedgerError, TableError
+from pipelines.spark.number import Number
 from pipelines.step import Fates
 from pipelines.tables.delta import (
     commit_info,
@@ -26,7 +28,7 @@ def test_kept_rows_are_written_and_all_fates_counted_in_the_one_write(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     marked = spark.range(10).selectExpr("id", _MARKED)
-    total = {"total(id)": F.sum("id")}
+    total = {"total(id)": Number(F.sum("id"))}
     target = Target(str(tmp_path / "t"), "f")
     written = write_kept(marked, target, ("duplicate", "filtered:old"), total)
     table, fates = written.table, written.fates
@@ -43,6 +45,20 @@ def test_a_row_whose_fate_nobody_declared_is_unexplained(
     marked = spark.range(10).selectExpr("id", _MARKED)
     with pytest.raises(LedgerError, match="2 rows without a known fate"):
         write_kept(marked, Target(str(tmp_path / "t"), "f"), ("duplicate",))
+
+
+def test_what_statistics_tell_is_not_looked_at_in_the_rows(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    looked = F.count_if(F.raise_error(F.lit("looked at a row")).isNull())
+    told = {"nulls(id)": Number(looked, ("id",), lambda found: found.nulls["id"])}
+    rows = spark.range(3).toDF("id")
+    assert write_all(rows, Target(str(tmp_path / "t"), "f"), told).numbers == {"nulls(id)": 0}
+    untold = {"nulls(id)": Number(looked, ("id",), lambda _: None)}
+    assert write_all(rows, Target(str(tmp_path / "u"), "f"), untold).numbers == {}
+    folders = Target(str(tmp_path / "v"), "f", partition_by=("id",))
+    with pytest.raises(SparkRuntimeException, match="looked at a row"):
+        write_all(rows.selectExpr("id", "id as other"), folders, told)
 
 
 PLANTED = [
