@@ -23,6 +23,7 @@ from pipelines.state import file_digest, read_features, read_json, write_json
 from pipelines.step import Fates, StepResult, read_result
 from pipelines.tables.delta import read_table, write_table
 from pipelines.tables.ledger_table import account_for, read_ledger
+from pipelines.tables.live_files import live_paths
 from pipelines.tables.version import TableVersion
 from pipelines.training.checkpoint import Checkpoints, Progress
 from tests.faults.flips import flip_bits
@@ -103,6 +104,15 @@ def test_often_in_a_table_that_spark_reads(
     spark: "SparkSession", table: Path, record_property: Record
 ) -> None:
     record_property("flips: tables, read by Spark, slow", _flip_under_spark(spark, table, 200))
+
+
+@pytest.mark.proves("F18")
+def test_in_the_summary_of_a_version(table: Path, record_property: Record) -> None:
+    # delta-rs goes by it in place of the commits
+    files = [path for path in _files(table) if not _is_for_training(path)]
+    found = flip_bits(files, lambda: live_paths(TableVersion(str(table), 0)), 200, seed=9)
+    assert found == {"detected": 200}
+    record_property("flips: summaries of versions", found.total())
 
 
 @pytest.mark.proves("F18")
