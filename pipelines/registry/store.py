@@ -6,16 +6,17 @@ A process killed between them leaves the former champion or the new one, and the
 from what is there.
 """
 
-import fcntl
 import os
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipelines.errors import ParameterError
+from pipelines.lock import WAIT_S, hold_lock
 from pipelines.registry.address import check_address
+from pipelines.registry.postgresql import connect_postgresql, lock_database
 from pipelines.storage.copies import put_folder
 from pipelines.storage.place import RemotePath, place
 
@@ -23,7 +24,6 @@ CHAMPION = "champion"
 TRAINING = "gristmill.training"
 PACKAGE = "package"
 _FINISHED = "FINISHED"
-_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +79,21 @@ def open_registry(uri: str, folder: Path) -> Registry:
 
 
 @contextmanager
-def lock_registry(uri: str, folder: Path) -> Generator[None]:
+def lock_registry(uri: str, folder: Path, wait_s: float = WAIT_S) -> Generator[None]:
     """Wait for and hold the one writer's lock; it is free when its process dies.
 
     It is a file under ``folder``, or, where that is no local disk, a lock of the database ``uri``.
+
+    Raises:
+        LockedError: Another process still holds it after ``wait_s`` seconds.
     """
-    if isinstance(folder, RemotePath):
-        with _locked_database(uri, str(folder)):
-            yield
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    is_remote = isinstance(folder, RemotePath)
+    held = (
+        lock_database(uri, str(folder), wait_s)
+        if is_remote
+        else hold_lock(folder / ".lock", f"the registry {folder}", wait_s)
+    )
+    with held:
         yield
 
 
@@ -104,16 +107,6 @@ def list_versions(registry: Registry, name: str) -> tuple[Version, ...]:
         token = page.token
         if not token:
             return tuple(sorted(found, key=lambda version: version.number))
-
-
-@contextmanager
-def _locked_database(uri: str, name: str) -> Generator[None]:
-    if not uri:
-        yield  # open_registry says what is missing
-        return
-    with closing(_connect_postgresql(uri)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (name,))
-        yield
 
 
 def find_version(registry: Registry, name: str, training: str) -> Version | None:
@@ -242,24 +235,9 @@ def _open_sqlite(path: Path) -> Any:
 
 def _open_postgresql(uri: str) -> Any:
     # MLflow would try a dead server again and again for minutes
-    _connect_postgresql(uri).close()
+    connect_postgresql(uri).close()
     # SQLAlchemy 2.1 takes psycopg 3 unless told otherwise
     return _connect(f"postgresql+psycopg2://{uri.partition('://')[2]}")
-
-
-def _connect_postgresql(uri: str) -> Any:
-    import psycopg2  # noqa: PLC0415  not needed with SQLite
-
-    check_address(uri)
-    _, _, address = uri.partition("://")
-    try:
-        return psycopg2.connect(f"postgresql://{address}", connect_timeout=_TIMEOUT_S)
-    except psycopg2.Error as error:
-        first = str(error).splitlines()[0]
-        raise ParameterError(
-            f"--registry: expected a PostgreSQL that answers; got: {first}. Start it and create "
-            "the database, or leave the flag out for SQLite"
-        ) from error
 
 
 def _connect(uri: str) -> Any:

@@ -230,7 +230,9 @@ def _open(path: Path, version: int | None) -> DeltaTable | None:
 
 def _log_files(log: Path) -> list[Path]:
     """Commits, and what sums them up, from the last checkpoint on."""
-    found = sorted(file for kind in ("json", "parquet", "crc") for file in log.glob(f"[0-9]*.{kind}"))
+    found = sorted(
+        file for kind in ("json", "parquet", "crc") for file in log.glob(f"[0-9]*.{kind}")
+    )
     last = max((file.name[:20] for file in found if file.suffix == ".parquet"), default="")
     return [file for file in found if file.name[:20] >= last]
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.errors import ParameterError
+from pipelines.errors import LockedError, ParameterError
 from pipelines.registry import store
 from pipelines.registry.store import Logged, Registry
+from pipelines.storage.place import place
 
 LOGGED = Logged({"seed": 1}, {"test/network/roc_auc": 0.7}, {"basis": "a"})
 
@@ -25,6 +26,22 @@ def package(tmp_path: Path) -> Path:
     (folder / "states" / "a.json").write_text("{}")
     (folder / "manifest.json").write_text("{}")
     return folder
+
+
+@pytest.mark.parametrize("root", ["", "s3a://bucket"])
+def test_who_waits_for_the_registry_in_vain_is_told_who_writes(
+    postgres: str, tmp_path: Path, root: str
+) -> None:
+    folder = place(f"{root or tmp_path}/registry")
+    said = f"the registry {folder} is being written by another process"
+    with (
+        store.lock_registry(postgres, folder),
+        pytest.raises(LockedError, match=said),
+        store.lock_registry(postgres, folder, wait_s=0.2),
+    ):
+        pass
+    with store.lock_registry(postgres, folder, wait_s=0.2):
+        pass
 
 
 def test_a_training_gets_one_version_however_often_it_is_registered(
