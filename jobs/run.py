@@ -6,6 +6,7 @@ stderr; stdout carries one JSON line.
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ from importlib import import_module
 from threading import Thread
 from typing import Any
 
+from jobs import fetch
 from jobs.progress import describe, describe_checks, pace, say
 from jobs.steps import STEP_NAMES, STEPS, Journey, Step, position, validate
 from pipelines.cli import keep_private, report_errors
@@ -43,7 +45,11 @@ class RunParams:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; exit code 0 only if every step succeeded."""
-    params = parse_arguments(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if [*words[:1]] == ["fetch"]:
+        fetch.main(words[1:])
+        return
+    params = parse_arguments(words)
     with keep_private(), report_errors():
         print(json.dumps(run(params)), flush=True)
 
@@ -52,6 +58,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> RunParams:
     """Make ``RunParams`` of the command line; argparse exits with 2 on an unknown flag."""
     parser = argparse.ArgumentParser(prog="gristmill", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("fetch", help=fetch.HELP, add_help=False)
     command = commands.add_parser(
         "run",
         help="walk a data set's road, or a part of it",

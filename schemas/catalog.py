@@ -9,7 +9,7 @@ from schemas.leakage import check_contract
 
 _VOCABULARY = {
     "catalog", "contract", "derive", "drift", "encode", "features", "interval", "leakage",
-    "schedule", "shape", "sources",
+    "published", "schedule", "shape", "sources", "split",
 }  # fmt: skip
 
 

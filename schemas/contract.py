@@ -12,7 +12,15 @@ from typing import Literal, TypeAlias
 from schemas.drift import Drift
 from schemas.encode import Encode, Impute, Join, Rolling
 from schemas.interval import Every, Interval
+from schemas.published import PublicFile
 from schemas.schedule import Schedule
+from schemas.split import GivenSplit, HashSplit, Split, TimeSplit
+
+__all__ = [
+    "LAYERS", "SPLITS", "SPLIT_COLUMN", "Check", "Column", "ColumnType", "ContractError",
+    "DatasetSpec", "Derived", "GivenSplit", "HashSplit", "Label", "Layer", "PublicFile", "Rule",
+    "Severity", "Source", "Split", "TableSpec", "TimeSplit",
+]  # fmt: skip
 
 ColumnType: TypeAlias = Literal[
     "string", "int", "long", "float", "double", "boolean", "timestamp", "date"
@@ -42,7 +50,8 @@ class Column:
     label or feed a ``Rolling`` once its event has happened, never a feature of its own row.
     ``is_personal`` columns are masked wherever a person may read them. ``earliest`` and ``latest``
     bound a date or timestamp of a source, half-open, ISO dates or timestamps, UTC; empty for no
-    bound. Rows outside, such as the year 9999 for "never", are malformed.
+    bound. Rows outside, such as the year 9999 for "never", are malformed. ``header`` is its name in
+    the header of a file, where that is none for a table (``body-mass``).
     """
 
     name: str
@@ -54,6 +63,12 @@ class Column:
     is_personal: bool = False
     earliest: str = ""
     latest: str = ""
+    header: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """Its name in a file's header."""
+        return self.header or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +151,19 @@ class Check:
 class Source:
     """One input of a data set and the raw table it becomes.
 
-    ``location`` names a public default: ``package:NAME/PATH`` is a file inside an installed Python
-    package (a ``.zip`` with one member is unpacked); a run may give another place. Rows of one
-    ``primary_key`` are versions of one another: the greatest ``version_by`` wins, then the later
-    file name, then the later position. With an ``interval``, numbers of checks are also kept for
-    each interval of ``time``; choose it so that a table has hundreds of them at most.
+    ``location`` names a public default, or several: ``package:NAME/PATH`` is a file inside an
+    installed Python package (a ``.zip`` with one member is unpacked), ``fetched:DATASET/NAME`` one
+    of the data set's ``files``, which ``gristmill fetch`` gets; a run may give another place. Rows
+    of one ``primary_key`` are versions of one another: the greatest ``version_by`` wins, then the
+    later file name, then the later position. With an ``interval``, numbers of checks are also kept
+    for each interval of ``time``; choose it so that a table has hundreds of them at most.
+
+    Rows without a key of their own get ``content_key``: the text column of that name is in no file,
+    but a digest of the row's file name and text, so that equal rows of one file have one key.
     """
 
     name: str
-    location: str
+    location: str | tuple[str, ...]
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
     version_by: tuple[str, ...] = ()
@@ -152,37 +171,27 @@ class Source:
     interval: Every | Literal[""] = ""
     format: Literal["csv"] = "csv"
     delimiter: str = ","
+    has_header: bool = True
+    content_key: str = ""
     is_multiline: bool = False
     null_values: tuple[str, ...] = ("",)
     max_malformed_share: float = 0.05
     checks: tuple[Check, ...] = ()
 
+    @property
+    def file_columns(self) -> tuple[Column, ...]:
+        """The columns that a file has, in its order."""
+        return tuple(column for column in self.columns if column.name != self.content_key)
 
-@dataclass(frozen=True, slots=True)
-class TimeSplit:
-    """Rows go to a split by time; ranges are half-open ISO dates or timestamps, UTC.
+    @property
+    def locations(self) -> tuple[str, ...]:
+        """The public default, one place or several."""
+        return (self.location,) if isinstance(self.location, str) else self.location
 
-    Rows outside every range are filtered with the rule ``outside_split``.
-    """
-
-    column: str
-    train: tuple[str, str]
-    validation: tuple[str, str]
-    test: tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class HashSplit:
-    """Rows go to a split by a hash of ``columns``: a key, or a group that must stay together.
-
-    Fractions must sum to one. ``salt`` makes another assignment of the same rows.
-    """
-
-    columns: tuple[str, ...]
-    train: float = 0.8
-    validation: float = 0.1
-    test: float = 0.1
-    salt: str = ""
+    @property
+    def num_header_lines(self) -> int:
+        """Lines before the first row of a file."""
+        return int(self.has_header)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +224,8 @@ class DatasetSpec:
     """One data set: sources, the question, and how raw columns become features.
 
     The first source holds the rows to predict; the others are looked up through ``joins``. Without
-    a ``schedule`` the data set is prepared when somebody asks for it.
+    a ``schedule`` the data set is prepared when somebody asks for it. ``files`` are published under
+    the address ``origin``, from where ``gristmill fetch`` gets them.
     """
 
     name: str
@@ -223,7 +233,7 @@ class DatasetSpec:
     question: str
     sources: tuple[Source, ...]
     label: Label
-    split: TimeSplit | HashSplit
+    split: Split
     prediction_time: str = ""
     derived: tuple[Derived, ...] = ()
     joins: tuple[Join, ...] = ()
@@ -233,6 +243,8 @@ class DatasetSpec:
     checks: dict[Layer, tuple[Check, ...]] = field(default_factory=dict)
     drift: Drift = field(default_factory=Drift)
     schedule: Schedule | None = None
+    files: tuple[PublicFile, ...] = ()
+    origin: str = ""
 
     @property
     def main(self) -> Source:
@@ -250,10 +262,11 @@ class DatasetSpec:
     def fingerprint(self) -> str:
         """SHA-256 of all that decides a table or a model, first 16 hex digits.
 
-        Limits of drift and the schedule are left out: they judge tables that are there, or say
-        when one is made.
+        Limits of drift, the schedule and where files are had from are left out: they judge tables
+        that are there, or say when and from where one is made; the files read have digests.
         """
         decides = asdict(self)
-        del decides["drift"], decides["schedule"]
+        for name in ("drift", "schedule", "files", "origin"):
+            del decides[name]
         said = json.dumps(decides, sort_keys=True, default=str)
         return hashlib.sha256(said.encode()).hexdigest()[:16]

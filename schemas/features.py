@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from datetime import datetime
 
-from schemas.contract import DatasetSpec, HashSplit, TimeSplit
+from schemas.contract import DatasetSpec, GivenSplit, HashSplit, TimeSplit
 from schemas.derive import feature_columns, known_columns
 from schemas.encode import Bucketed, Cyclic, Encode, Hashed, Numeric, Vocabulary
 
@@ -18,6 +18,8 @@ def bad_numbers(spec: DatasetSpec) -> Iterator[str]:
     """
     if isinstance(spec.split, HashSplit):
         yield from _bad_hash_split(spec.split, spec)
+    elif isinstance(spec.split, GivenSplit):
+        yield from _bad_given_split(spec.split, spec)
     else:
         yield from _bad_time_split(spec.split, spec)
     for rolling in spec.rollings:
@@ -45,6 +47,20 @@ def _bad_hash_split(split: HashSplit, spec: DatasetSpec) -> Iterator[str]:
     shares = (split.train, split.validation, split.test)
     if not (all(share >= 0 for share in shares) and math.isclose(sum(shares), 1)):
         yield f"expected fractions of the split that sum to 1; got {shares}"
+
+
+def _bad_given_split(split: GivenSplit, spec: DatasetSpec) -> Iterator[str]:
+    named = [*split.train, *split.validation, *split.test]
+    twice = sorted({name for name in named if named.count(name) > 1})
+    if not (split.train and split.test) or twice:
+        yield f"the split needs files to train and to test on, each named once; got {named}"
+    if missing := {*split.columns} - {*known_columns(spec)}:
+        yield f"the split names no columns {sorted(missing)}"
+    if not split.validation and not (split.columns and 0 < split.validation_share < 1):
+        yield (
+            "the split needs files for validation, or columns and a share between 0 and 1 of the "
+            f"training rows; got {split.columns} and {split.validation_share}"
+        )
 
 
 def _bad_time_split(split: TimeSplit, spec: DatasetSpec) -> Iterator[str]:

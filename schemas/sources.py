@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from schemas.contract import SPLIT_COLUMN, Column, ColumnType, DatasetSpec, Source
+from schemas.published import bad_files, bad_locations
 
 # a name becomes part of SQL, of a path and of a Delta table; those that begin with _ are scratch
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -25,6 +26,7 @@ def bad_sources(spec: DatasetSpec) -> Iterator[str]:
         yield "it needs a source"
         return
     yield from _bad_names("sources", [source.name for source in spec.sources])
+    yield from bad_files(spec.name, spec.files, spec.origin)
     made = [*spec.main.columns, *(item.column for item in spec.derived)]
     names = [*(column.name for column in made), spec.label.name, SPLIT_COLUMN]
     yield from _bad_names("columns of the main source", names)
@@ -33,7 +35,10 @@ def bad_sources(spec: DatasetSpec) -> Iterator[str]:
         if source is not spec.main:
             yield from _bad_names(f"columns of {source.name}", names)
         yield from _bad_keys(source)
+        yield from _bad_content_key(source)
         yield from _bad_format(source)
+        files = [file.name for file in spec.files]
+        yield from bad_locations(spec.name, source.locations, files)
     for column in [column for source in spec.sources for column in source.columns]:
         yield from _bad_column(column)
     for item in spec.derived:
@@ -64,6 +69,20 @@ def _bad_keys(source: Source) -> Iterator[str]:
     nullable = [column.name for column in keys if column.is_nullable]
     if nullable:
         yield f"source {source.name}: its key {nullable} may be null; expected is_nullable=False"
+
+
+def _bad_content_key(source: Source) -> Iterator[str]:
+    named = [column for column in source.columns if column.name == source.content_key]
+    if source.content_key and [(c.type, c.is_nullable) for c in named] != [("string", False)]:
+        yield (
+            f"source {source.name}: expected its content_key {source.content_key!r} among the "
+            "columns, a string that is never null"
+        )
+    headers = [column.file_name for column in source.file_columns]
+    if twice := sorted({name for name in headers if headers.count(name) > 1}):
+        yield f"source {source.name}: names in the header come twice: {twice}"
+    if not source.file_columns:
+        yield f"source {source.name} needs a column"
 
 
 def _bad_format(source: Source) -> Iterator[str]:

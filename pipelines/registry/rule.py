@@ -10,7 +10,8 @@ import json
 import re
 from dataclasses import asdict, dataclass
 
-from schemas.contract import DatasetSpec, TimeSplit
+from schemas.contract import DatasetSpec
+from schemas.split import split_columns
 
 _DIGITS = 16
 
@@ -82,8 +83,7 @@ def comparison_basis(spec: DatasetSpec) -> str:
     Derived columns count only where the label or the split is computed from them.
     """
     split = spec.split
-    named = (split.column,) if isinstance(split, TimeSplit) else split.columns
-    pending = [spec.label.sql, *named]
+    pending = [spec.label.sql, *split_columns(split)]
     used: dict[str, str] = {}
     while pending:
         words = set(re.findall(r"\w+", pending.pop()))

@@ -99,11 +99,11 @@ def check_enclosed(title: str, chunks: Iterable[bytes], source: Source) -> None:
 
 
 def _check_record(place: str, num_fields: int, lines: list[str], source: Source) -> None:
+    wanted = len(source.file_columns)
     if num_fields > MAX_FIELDS:
         raise ContractError(
-            f"{place}: expected {len(source.columns)} fields; got {num_fields:,}. Correct the file"
+            f"{place}: expected {wanted} fields; got {num_fields:,}. Correct the file"
         )
-    wanted = len(source.columns)
     if len(lines) == 1 or wanted < _MIN_COLUMNS:
         return
     mark = source.delimiter

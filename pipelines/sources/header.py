@@ -13,6 +13,8 @@ _DELIMITERS = (",", ";", "\t", "|")
 def check_header(title: str, line: bytes, source: Source) -> None:
     """Compare the first line of a file with the contract's columns: same names, same order.
 
+    Where the contract says that there is no header, the line is a row, and must not be one.
+
     Args:
         title: Data set, source and file, for errors.
         line: First bytes of the file, up to a line's end at least; a UTF-8 mark is fine.
@@ -20,11 +22,14 @@ def check_header(title: str, line: bytes, source: Source) -> None:
 
     Raises:
         ContractError: Not UTF-8, no header, or names that are missing, extra, renamed, repeated or
-            in another order; all differences are named.
+            in another order, all differences named; or a header where there should be none.
     """
     text = _decode(title, line)
     came = _split(text, source.delimiter)
-    expected = [column.name for column in source.columns]
+    expected = [column.file_name for column in source.file_columns]
+    if not source.has_header:
+        _check_row(title, came, expected)
+        return
     if came == expected:
         return
     if not set(came) & set(expected):
@@ -62,6 +67,14 @@ def differences(expected: Sequence[str], came: Sequence[str]) -> list[str]:
         at = next(i for i, name in enumerate(expected) if came[i] != name)
         said.append(f"another order: column {at + 1} is {came[at]!r}, expected {expected[at]!r}")
     return said
+
+
+def _check_row(title: str, came: Sequence[str], names: Sequence[str]) -> None:
+    if [cell.strip().lower() for cell in came] == [name.lower() for name in names]:
+        raise ContractError(
+            f"{title}: expected rows without a header, by the contract; the first line is one: "
+            f"{list(came)}. Take it out"
+        )
 
 
 def _decode(title: str, line: bytes) -> str:

@@ -39,7 +39,7 @@ _MAGIC = {
 class SourceFile:
     """One file of a source.
 
-    ``num_rows`` counts lines after the header (records, where a quoted field may hold a line end);
+    ``num_rows`` counts lines, but for a header (records, where a quoted field may hold a line end);
     ``num_skipped`` those of them that are empty and that the reader of records never gives.
     """
 
@@ -93,10 +93,11 @@ def _inspect(title: str, path: Path, source: Source, digest: str) -> SourceFile:
         )
     check_header(title, head.splitlines()[0], source)
     num_all, num_skipped = _count(title, path, source)
-    if num_all - num_skipped == 1:
+    num_rows = num_all - source.num_header_lines
+    if num_rows == num_skipped:
         raise ContractError(f"{title}: expected rows; the file holds a header only. Fetch it again")
     size = path.stat().st_size
-    return SourceFile(path.name, str(path), digest, size, num_all - 1, num_skipped)
+    return SourceFile(path.name, str(path), digest, size, num_rows, num_skipped)
 
 
 def _count(title: str, path: Path, source: Source) -> tuple[int, int]:

@@ -12,8 +12,11 @@ from pathlib import Path
 from pipelines.errors import ContractError, ParameterError
 from pipelines.sources.unpack import unpack_zip
 from schemas.contract import DatasetSpec, Source
+from schemas.published import FETCHED
 
 _PACKAGE = "package:"
+# beside build/lake, the default root; both are relative to the working folder
+DATA_FOLDER = "build/data"
 
 
 def read_places(spec: DatasetSpec, given: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -50,7 +53,7 @@ def locate(dataset: str, source: Source, places: Sequence[str], landing: Path) -
     """
     title = f"{dataset}: source {source.name}"
     if not places:
-        found = [_locate_default(title, source.location)]
+        found = [_locate_default(title, source.name, place) for place in source.locations]
     else:
         found = [path for place in places for path in _locate_given(title, place)]
     for path in found:
@@ -58,7 +61,9 @@ def locate(dataset: str, source: Source, places: Sequence[str], landing: Path) -
     return [unpack_zip(title, path, landing) if path.suffix == ".zip" else path for path in found]
 
 
-def _locate_default(title: str, location: str) -> Path:
+def _locate_default(title: str, source: str, location: str) -> Path:
+    if location.startswith(FETCHED):
+        return _locate_fetched(title, source, location.removeprefix(FETCHED))
     if not location.startswith(_PACKAGE):
         return Path(location)
     package, _, inside = location.removeprefix(_PACKAGE).partition("/")
@@ -75,6 +80,16 @@ def _locate_default(title: str, location: str) -> Path:
         raise ContractError(
             f"{title}: the package {package} has no file {inside!r}; another version of it? "
             "Install the locked one, or give the file by --sources NAME=PATH"
+        )
+    return path
+
+
+def _locate_fetched(title: str, source: str, inside: str) -> Path:
+    path = Path(DATA_FOLDER).absolute() / inside
+    if not path.is_file():
+        raise ContractError(
+            f"{title}: expected {path}, which is had by: gristmill fetch {path.parent.name}; it is "
+            f"not there. Fetch it, or give the file by --sources {source}=PATH"
         )
     return path
 

@@ -170,7 +170,9 @@ def _check_same(replay: Replay, known: Settled, text: str, note: str) -> None:
 def render_row(raw: str, source: Source) -> str:
     """Give a typed row, as JSON, in the text that its source would write."""
     cells: dict[str, Any] = json.loads(raw, parse_float=str, parse_int=str)
-    return source.delimiter.join(_render_cell(cells.get(c.name), source) for c in source.columns)
+    return source.delimiter.join(
+        _render_cell(cells.get(c.name), source) for c in source.file_columns
+    )
 
 
 def _render_cell(value: object, source: Source) -> str:

@@ -28,6 +28,7 @@ _TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?"
 _OFFSET = r"(Z|[+-]\d{2}:\d{2})$"
 _SHOWN_CHARS = 40
 _RAW_CHARS = 1_000
+_KEY_DIGITS = 32
 _SQL_TYPES = {"long": "bigint"}
 
 
@@ -47,17 +48,19 @@ def parse_records(records: DataFrame, source: Source) -> DataFrame:
         ``filtered:blank`` or ``quarantined:`` and a reason, such as ``type:dep_delay``. Rows and
         their order are those of ``records``.
     """
+    columns = source.file_columns
     cells = [
         _cell(F.get(F.col(CELLS), F.lit(i)), column, source).alias(f"{_CELL}{i}")
-        for i, column in enumerate(source.columns)
+        for i, column in enumerate(columns)
     ]
     cut = records.select(RAW, CELLS, FILE, POSITION, *cells)
     typed = cut.select(
         "*",
-        *[_typed(F.col(f"{_CELL}{i}"), c).alias(c.name) for i, c in enumerate(source.columns)],
+        *[_typed(F.col(f"{_CELL}{i}"), c).alias(c.name) for i, c in enumerate(columns)],
+        *([_content_key().alias(source.content_key)] if source.content_key else []),
     )
     reasons = [_row_reason(source)]
-    reasons += [_column_reason(F.col(f"{_CELL}{i}"), c) for i, c in enumerate(source.columns)]
+    reasons += [_column_reason(F.col(f"{_CELL}{i}"), c) for i, c in enumerate(columns)]
     is_blank = F.trim(F.col(RAW)) == ""
     fate = F.coalesce(F.when(is_blank, BLANK), *reasons, F.lit(KEPT))
     names = [F.col(f"`{column.name}`") for column in source.columns]
@@ -80,6 +83,12 @@ def explain(marked: DataFrame, source: Source) -> DataFrame:
     )
     is_quarantined = F.startswith(F.col(FATE), F.lit(QUARANTINED))
     return marked.withColumn(REASON, F.when(is_quarantined, reason)).drop(RAW, CELLS)
+
+
+def _content_key() -> Expression:
+    # a row with a control character among its cells is malformed, so none can look like two
+    said = F.concat_ws("\x1f", F.col(FILE), F.array_join(F.col(CELLS), "\x1f"))
+    return F.left(F.sha2(said, 256), F.lit(_KEY_DIGITS))
 
 
 def _cell(text: Expression, column: Column, source: Source) -> Expression:
@@ -168,7 +177,7 @@ def _detail(rule: Expression, source: Source) -> Expression:
     kind, name = F.substring_index(rule, ":", 1), F.substring_index(rule, ":", -1)
     wanted = F.create_map(*[F.lit(x) for c in source.columns for x in (c.name, c.type)])
     ranges = F.create_map(*[F.lit(x) for c in source.columns for x in (c.name, _range_text(c))])
-    names = F.array(*[F.lit(column.name) for column in source.columns])
+    names = F.array(*[F.lit(column.name) for column in source.file_columns])
     cell = F.substring(
         F.try_element_at(F.map_from_arrays(names, F.col(CELLS)), name), 1, _SHOWN_CHARS
     )
@@ -194,7 +203,8 @@ def _detail(rule: Expression, source: Source) -> Expression:
             "expected a cell in quotes to end with its quote, and quotes inside it doubled"
         ),
         "field_count": F.concat(
-            F.lit(f"expected {len(source.columns)} fields; got "), _num_fields(source.delimiter)
+            F.lit(f"expected {len(source.file_columns)} fields; got "),
+            _num_fields(source.delimiter),
         ),
         "null": F.concat(F.lit("expected a value; got "), got),
         "not_finite": F.concat(F.lit("expected a finite number; got "), got),

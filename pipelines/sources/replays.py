@@ -22,7 +22,7 @@ REPLAYED = "replayed"
 DISCARDED = "discarded"
 # sorts behind letters and digits: without version_by, a mended row is the latest of its key
 PREFIX = "~replay-"
-_FIRST_POSITION = 2
+_FIRST_LINE = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,8 @@ def take_replays(
         (file,), _ = inspect_files(dataset, source, [replay.path])
         made.append(file)
         places.add(file, mended)
-        others = range(_FIRST_POSITION, file.num_rows + _FIRST_POSITION)
+        first = _FIRST_LINE + source.num_header_lines
+        others = range(first, file.num_rows + first)
         absent += [(file.name, place) for place in others if place not in mended]
     return Taken(tuple(made), tuple(settled), tuple(absent))
 
@@ -141,13 +142,16 @@ def land_replay(
     """
     last = max((int(replay.name[len(PREFIX) : -4]) for replay in read_replays(folder)), default=0)
     name = f"{PREFIX}{last + 1:04d}"
-    replay = Replay(f"{name}.csv", folder / f"{name}.csv", at.isoformat(), tuple(_place(rows)))
+    replay = Replay(
+        f"{name}.csv", folder / f"{name}.csv", at.isoformat(), tuple(_place(rows, source))
+    )
     if replay.has_file:
-        header = source.delimiter.join(column.name for column in source.columns)
-        lines = [header, *[text for row, text in rows if row.status == REPLAYED]]
+        names = [column.file_name for column in source.file_columns]
+        mended = [text for row, text in rows if row.status == REPLAYED]
+        lines = [source.delimiter.join(names), *mended] if source.has_header else mended
         write_bytes(replay.path, "".join(f"{line}\n" for line in lines).encode())
         try:
-            _check_landed(dataset, source, replay.path, len(lines) - 1)
+            _check_landed(dataset, source, replay.path, len(mended))
         except ContractError:
             replay.path.unlink()
             raise
@@ -185,8 +189,8 @@ class _Places:
         return named in self._files or row.position in self._mended.get(named, ())
 
 
-def _place(rows: Sequence[tuple[Settled, str]]) -> Iterator[Settled]:
-    position = _FIRST_POSITION
+def _place(rows: Sequence[tuple[Settled, str]], source: Source) -> Iterator[Settled]:
+    position = _FIRST_LINE + source.num_header_lines
     for row, _ in rows:
         is_mended = row.status == REPLAYED
         yield dataclasses.replace(row, mended_position=position if is_mended else None)

@@ -28,7 +28,7 @@ _ID = "_id"
 _SHIFT = "_shift"
 _CORRUPT = "_corrupt"
 _PARSED = "_parsed"
-_HEADER_POSITION = 1
+_FIRST_LINE = 1
 
 
 def read_records(spark: SparkSession, source: Source, files: Sequence[SourceFile]) -> DataFrame:
@@ -37,7 +37,7 @@ def read_records(spark: SparkSession, source: Source, files: Sequence[SourceFile
     Returns:
         ``_raw`` (string), ``_cells`` (array of strings, one for each column of the contract; null
         if their number differs or the row is too long), ``_source_file`` and ``_source_position``
-        (line number; number of the record where ``source.is_multiline``; the header has 1).
+        (line number; number of the record where ``source.is_multiline``; a header has 1).
 
     Raises:
         LedgerError: Spark sees another number of rows in a file than ``files`` says.
@@ -52,7 +52,7 @@ def read_records(spark: SparkSession, source: Source, files: Sequence[SourceFile
     # steps of their own, or Spark parses the line again for each use of what it gave
     quoted = placed.withColumn(_PARSED, _parse_quoted(F.col(RAW), source))
     cut = quoted.withColumn(CELLS, _cells(F.col(RAW), source)).drop(_PARSED)
-    is_whole = F.size(CELLS) == len(source.columns)
+    is_whole = F.size(CELLS) == len(source.file_columns)
     return cut.withColumn(CELLS, F.when(is_whole, F.col(CELLS)))
 
 
@@ -68,11 +68,11 @@ def _read_lines(spark: SparkSession, paths: list[str]) -> DataFrame:
 def _read_multiline(spark: SparkSession, source: Source, paths: list[str]) -> DataFrame:
     reader = _reader(spark).schema(_schema(source)).options(**_options(source))
     rows = reader.option("multiLine", True).option("encoding", "UTF-8").csv(paths)
-    cells = F.array(*[_text(F.col(f"`{column.name}`")) for column in source.columns])
+    cells = F.array(*[_text(F.col(f"`{column.name}`")) for column in source.file_columns])
     # as the source would write it: what is mended comes back as such text
     shape = {"sep": source.delimiter, "escape": '"', "emptyValue": "", "nullValue": ""}
     shape |= {"ignoreLeadingWhiteSpace": "false", "ignoreTrailingWhiteSpace": "false"}
-    again = F.to_csv(F.struct(*[f"`{column.name}`" for column in source.columns]), shape)
+    again = F.to_csv(F.struct(*[f"`{column.name}`" for column in source.file_columns]), shape)
     return rows.select(
         F.coalesce(F.col(_CORRUPT), again).alias(RAW),
         F.when(F.col(_CORRUPT).isNull(), cells).alias(CELLS),
@@ -99,20 +99,21 @@ def _place(
     for row in sorted(counts.collect()):
         name = unquote(row[_CODE])
         before = seen.get(name, 0)
-        shifts.append((row[_CODE], row[_BLOCK], name, _HEADER_POSITION + before - row["first"]))
+        shifts.append((row[_CODE], row[_BLOCK], name, _FIRST_LINE + before - row["first"]))
         seen[name] = before + row["n"]
     _check_counts(source, files, seen)
     schema = f"{_CODE} string, {_BLOCK} long, {FILE} string, {_SHIFT} long"
     known = F.broadcast(local_frame(spark, shifts, schema))
     placed = rows.join(known, on=[_CODE, _BLOCK], how="inner")
     placed = placed.withColumn(POSITION, F.col(_ID) + F.col(_SHIFT))
-    return placed.where(F.col(POSITION) != _HEADER_POSITION).drop(_CODE, _BLOCK, _ID, _SHIFT)
+    is_row = F.col(POSITION) >= _FIRST_LINE + source.num_header_lines
+    return placed.where(is_row).drop(_CODE, _BLOCK, _ID, _SHIFT)
 
 
 def _check_counts(source: Source, files: Sequence[SourceFile], seen: dict[str, int]) -> None:
     for file in files:
         expected = file.num_rows - file.num_skipped
-        came = seen.get(file.name, 0) - 1
+        came = seen.get(file.name, 0) - source.num_header_lines
         if came != expected:
             raise LedgerError(
                 f"source {source.name}: {file.path}: expected {expected} rows by counting lines; "
@@ -136,7 +137,7 @@ def _cells(line: Column, source: Source) -> Column:
     pattern = mark if len(mark) == 1 and mark not in ".$|()[{^?*+\\" else f"\\Q{mark}\\E"
     plain = F.when(F.octet_length(line) <= MAX_LINE_BYTES, F.split(line, pattern, -1))
     parsed = F.col(_PARSED)
-    quoted = F.array(*[_text(parsed.getField(column.name)) for column in source.columns])
+    quoted = F.array(*[_text(parsed.getField(column.name)) for column in source.file_columns])
     is_whole = parsed.isNotNull() & parsed.getField(_CORRUPT).isNull()
     return F.when(F.contains(line, F.lit('"')), F.when(is_whole, quoted)).otherwise(plain)
 
@@ -148,7 +149,8 @@ def _text(cell: Column) -> Column:
 
 def _schema(source: Source) -> str:
     return (
-        ", ".join(f"`{column.name}` string" for column in source.columns) + f", {_CORRUPT} string"
+        ", ".join(f"`{column.name}` string" for column in source.file_columns)
+        + f", {_CORRUPT} string"
     )
 
 

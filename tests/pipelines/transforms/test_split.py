@@ -7,7 +7,15 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pipelines.transforms.split import add_derived, add_label, mark_split
-from schemas.contract import Column, ContractError, Derived, HashSplit, Label, TimeSplit
+from schemas.contract import (
+    Column,
+    ContractError,
+    Derived,
+    GivenSplit,
+    HashSplit,
+    Label,
+    TimeSplit,
+)
 
 _BY_TIME = TimeSplit(
     "day",
@@ -52,6 +60,38 @@ def test_a_key_has_the_same_split_outside_spark(spark: SparkSession) -> None:
         share = int(digest[:8], 16) / 2**32
         expected = "train" if share < 0.5 else "validation" if share < 0.75 else "test"
         assert row.split == expected
+
+
+def test_rows_go_where_their_file_was_put_and_those_of_another_are_filtered(
+    spark: SparkSession,
+) -> None:
+    files = ("a.csv", "b.csv", "c.csv", "~replay-0001.csv", "d.csv")
+    df = spark.createDataFrame([(name, name) for name in files], "id string, _source_file string")
+    given = GivenSplit(train=("a.csv", "d.csv"), validation=("b.csv",), test=("c.csv",))
+    found = {row.id: (row.split, row["_fate"]) for row in mark_split(df, given).collect()}
+    assert found == {
+        "a.csv": ("train", "kept"),
+        "b.csv": ("validation", "kept"),
+        "c.csv": ("test", "kept"),
+        "d.csv": ("train", "kept"),
+        "~replay-0001.csv": (None, "filtered:outside_split"),
+    }
+
+
+def test_a_share_of_the_training_rows_alone_is_kept_for_validation(spark: SparkSession) -> None:
+    df = spark.range(8_000).selectExpr(
+        "id", "id % 2000 as patient", "if(id < 4000, 'a', 'b') as _source_file"
+    )
+    given = GivenSplit(("a",), ("b",), columns=("patient",), validation_share=0.2)
+    rows = mark_split(df, given).collect()
+    assert {row.split for row in rows if row["_source_file"] == "b"} == {"test"}
+    splits = defaultdict(set)
+    for row in rows[:4000]:
+        splits[row.patient].add(row.split)
+    assert all(len(found) == 1 for found in splits.values())
+    held = sum(found == {"validation"} for found in splits.values())
+    assert 340 < held < 460
+    assert held + sum(found == {"train"} for found in splits.values()) == 2000
 
 
 WRONG = [
