@@ -6,7 +6,7 @@ what is there is whole and right, or was there before.
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.cli import param
@@ -98,16 +98,34 @@ def _fetch(spec: DatasetSpec, wanted: Sequence[PublicFile], origin: str, folder:
     scratch.mkdir()
     try:
         for published in dict.fromkeys(file.published for file in wanted):
-            packed = scratch / f"{published}.packed"
-            _get(spec, published, origin, packed)
-            for file in [file for file in wanted if file.published == published]:
-                unpack_public(f"{spec.name}: {file.name}", packed, file, scratch / file.name)
-            packed.unlink()
+            files = [file for file in wanted if file.published == published]
+            _make(spec, files, origin, scratch)
         for file in wanted:
             (scratch / file.name).replace(folder / file.name)
         sync_folder(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _make(spec: DatasetSpec, files: Sequence[PublicFile], origin: str, scratch: Path) -> None:
+    """Make the files that are published as one."""
+    packed = scratch / f"{files[0].published}.packed"
+    is_unpacked = _is_unpacked(files, origin)
+    if not is_unpacked:
+        _get(spec, files[0].published, origin, packed)
+    for file in files:
+        came, said = packed, file
+        if is_unpacked:
+            came, said = Path(origin) / file.name, replace(file, archive="", member="")
+        unpack_public(f"{spec.name}: {file.name}", came, said, scratch / file.name)
+    packed.unlink(missing_ok=True)
+
+
+def _is_unpacked(files: Sequence[PublicFile], origin: str) -> bool:
+    """Say whether a folder holds not the archive but what is in it."""
+    if is_address(origin) or (Path(origin) / files[0].published).exists():
+        return False
+    return all((Path(origin) / file.name).is_file() for file in files)
 
 
 def _get(spec: DatasetSpec, published: str, origin: str, packed: Path) -> None:

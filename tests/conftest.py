@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,27 @@ if TYPE_CHECKING:
 
 # a client of S3 would ask Amazon's metadata service beyond this machine
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--data",
+        default="",
+        metavar="DIR",
+        help="folder in which gristmill fetch --to DIR put data",
+    )
+
+
+@pytest.fixture(scope="session")
+def public_data(pytestconfig: pytest.Config) -> Path:
+    """The folder of fetched data sets; a test that asks for it is marked ``data``."""
+    folder = pytestconfig.getoption("--data")
+    if not folder:
+        pytest.fail(
+            "expected --data DIR, the folder of fetched data sets. Get each by infra/bin/gristmill "
+            "fetch NAME --to DIR, then run infra/bin/test --data DIR"
+        )
+    return Path(folder).absolute()
 
 
 @pytest.fixture(scope="session")

@@ -238,6 +238,18 @@ def test_a_file_that_is_missing_or_no_file_is_named(tmp_path: Path, site: Site) 
     assert _there(tmp_path / "data") == {}
 
 
+def test_a_folder_may_hold_what_was_in_the_archive(
+    tmp_path: Path, contract: Callable[..., None]
+) -> None:
+    contract(GZIPPED, ZIPPED)
+    folder = _folder(tmp_path / "there", {"long.csv": LONG, "table.csv": TABLE})
+    assert _fetch(tmp_path, folder).fetched == ("long.csv", "table.csv")
+    (folder / "long.csv").write_bytes(LONG[::-1])
+    (tmp_path / "data" / "rides" / "long.csv").unlink()
+    with pytest.raises(ContractError, match="expected the SHA-256"):
+        _fetch(tmp_path, folder)
+
+
 @pytest.mark.usefixtures("contract")
 def test_an_answer_that_breaks_off_is_no_file(tmp_path: Path, site: Site) -> None:
     site.files["rides.csv"], site.stated["rides.csv"] = RIDES[:7], len(RIDES)

@@ -1,0 +1,113 @@
+"""Whole public data sets, from their files to a scored model: what they hold, and what it reaches.
+
+Marked ``data``: they are not in this repository. See ``public_data`` in tests/conftest.py.
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.catalog import dataset
+
+pytestmark = pytest.mark.data
+PROJECT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Rows of the published files, and how far behind the linear model the network may be."""
+
+    read: int
+    kept: int
+    splits: dict[str, int]
+    warned: set[tuple[str, ...]] = field(default_factory=set)
+    least_roc_auc: float = 0.5
+
+
+# counted in the files by other means (sort -u, csv)
+EXPECTED = {
+    "diabetes130": Expected(101_766, 101_766, {"all": 101_766}, least_roc_auc=0.66),
+    "kddcup99": Expected(
+        805_050, 222_877, {"train+validation": 145_586, "test": 77_291}, least_roc_auc=0.97
+    ),
+}
+_MARGIN = 0.01
+
+
+@pytest.fixture(scope="module", params=sorted(EXPECTED))
+def finished(
+    request: pytest.FixtureRequest, public_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, dict[str, dict[str, Any]], dict[str, Any]]:
+    """Name, steps and figures of one run."""
+    spec = dataset(request.param)
+    places = {source.name: source.locations for source in spec.sources}
+    files = [
+        f"{name}={public_data / place.removeprefix('fetched:')}"
+        for name, named in places.items()
+        for place in named
+    ]
+    missing = [text for text in files if not Path(text.partition("=")[2]).is_file()]
+    if missing:
+        pytest.fail(
+            f"expected {missing}. Get them: infra/bin/gristmill fetch {spec.name} "
+            f"--to {public_data}"
+        )
+    root = tmp_path_factory.mktemp(spec.name)
+    command = [sys.executable, "-m", "jobs.run", "run", spec.name, "--root", str(root)]
+    done = subprocess.run(
+        [*command, "--sources", *files],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=3000,
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads((root / spec.name / "runs" / "last.json").read_text())
+    steps = {item["step"]: item for item in record["steps"]}
+    figures = json.loads(Path(steps["evaluate"]["files"]["metrics"]).read_text())
+    return spec.name, steps, figures["models"]
+
+
+Finished = tuple[str, dict[str, dict[str, Any]], dict[str, Any]]
+
+
+def test_every_row_has_one_fate_and_copies_are_kept_once(finished: Finished) -> None:
+    name, steps, _ = finished
+    expected, source = EXPECTED[name], dataset(name).main.name
+    raw, unique = steps["ingest"]["rows"][source], steps["deduplicate"]["rows"][source]
+    assert (raw["read"], raw["kept"]) == (expected.read, expected.read)
+    assert (unique["read"], unique["kept"]) == (expected.read, expected.kept)
+    assert unique["duplicate"] == expected.read - expected.kept
+    sizes = steps["split"]["details"]["splits"]
+    sizes |= {"all": sum(sizes.values()), "train+validation": sizes["train"] + sizes["validation"]}
+    assert {part: sizes[part] for part in expected.splits} == expected.splits
+
+
+def test_only_what_is_known_of_it_is_warned_of(finished: Finished) -> None:
+    name, steps, _ = finished
+    failed = {
+        tuple(check["columns"])
+        for title, step in steps.items()
+        if title.startswith("validate-")
+        for report in step["details"]["reports"]
+        for check in report["checks"]
+        if not check["success"]
+    }
+    assert failed == EXPECTED[name].warned
+
+
+def test_the_network_beats_the_majority_class_and_stands_beside_the_linear_model(
+    finished: Finished,
+) -> None:
+    name, _, models = finished
+    network = models["network"]
+    assert network["roc_auc"] > EXPECTED[name].least_roc_auc
+    assert network["log_loss"] < models["majority_class"]["log_loss"]
+    assert network["pr_auc"] > models["majority_class"]["pr_auc"]
+    assert network["roc_auc"] > models["logistic_regression"]["roc_auc"] - _MARGIN
