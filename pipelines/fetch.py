@@ -24,7 +24,7 @@ from pipelines.sources.unpack_public import unpack_public
 from pipelines.state import file_digest, sync_folder
 from schemas.catalog import dataset, datasets
 from schemas.contract import DatasetSpec
-from schemas.published import PublicFile
+from schemas.published import FETCHED, PublicFile
 
 # an archive is no larger than what it holds, but for its own words
 _ARCHIVE_BYTES = 2**20
@@ -60,11 +60,7 @@ def run(params: FetchParams) -> FetchResult:
     """
     spec = dataset(params.dataset)
     if not spec.files:
-        named = [name for name in datasets() if dataset(name).files]
-        raise ParameterError(
-            f"{spec.name} has no files to fetch: its contract finds them by itself. Data sets that "
-            f"have some: {named}"
-        )
+        raise _nothing_to_fetch(spec)
     folder = Path(params.to).absolute() / spec.name
     folder.mkdir(parents=True, exist_ok=True)
     with hold_lock(folder.parent / f".{spec.name}.lock", f"the files of {spec.name}"):
@@ -74,6 +70,18 @@ def run(params: FetchParams) -> FetchResult:
     fetched = tuple(file.name for file in wanted)
     there = tuple(file.name for file in spec.files if file.name not in fetched)
     return FetchResult(spec.name, str(folder), fetched, there)
+
+
+def _nothing_to_fetch(spec: DatasetSpec) -> ParameterError:
+    places = [place for source in spec.sources for place in source.locations]
+    parts = [place.removeprefix(FETCHED) for place in places if place.startswith(FETCHED)]
+    if others := sorted({part.partition("/")[0] for part in parts}):
+        return ParameterError(f"{spec.name} reads the files of {', '.join(others)}: fetch that")
+    named = [name for name in datasets() if dataset(name).files]
+    return ParameterError(
+        f"{spec.name} has no files to fetch: its contract finds them by itself. Data sets that "
+        f"have some: {named}"
+    )
 
 
 def _origin(origin: str) -> str:

@@ -153,10 +153,11 @@ class Source:
 
     ``location`` names a public default, or several: ``package:NAME/PATH`` is a file inside an
     installed Python package (a ``.zip`` with one member is unpacked), ``fetched:DATASET/NAME`` one
-    of the data set's ``files``, which ``gristmill fetch`` gets; a run may give another place. Rows
-    of one ``primary_key`` are versions of one another: the greatest ``version_by`` wins, then the
-    later file name, then the later position. With an ``interval``, numbers of checks are also kept
-    for each interval of ``time``; choose it so that a table has hundreds of them at most.
+    of the ``files`` of this or another data set, which ``gristmill fetch`` gets; a run may give
+    another place. Rows of one ``primary_key`` are versions of one another: the greatest
+    ``version_by`` wins, then the later file name, then the later position. With an ``interval``,
+    numbers of checks are also kept for each interval of ``time``; choose it so that a table has
+    hundreds of them at most.
 
     Rows without a key of their own get ``content_key``: the text column of that name is in no file,
     but a digest of the row's file name and text, so that equal rows of one file have one key.

@@ -2,7 +2,7 @@
 
 Data: KDD Cup 1999, the sample of ten percent and the labelled test file, from Stolfo et al.'s
 features of the DARPA intrusion detection evaluation (UCI KDD Archive). The test file is another two
-weeks, with 14 kinds of attack that the training file does not have: the split is the publisher's.
+weeks, with 17 kinds of attack that the training file does not have: the split is the publisher's.
 
 Rows have no key, and seven of ten are copies of another of their file (attacks by flooding): each
 different row is kept once, or a model that knows one flood would pass for a good one.

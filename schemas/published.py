@@ -60,10 +60,12 @@ def _bad_archive(file: PublicFile) -> Iterator[str]:
 
 
 def bad_locations(dataset: str, locations: Sequence[str], names: Sequence[str]) -> Iterator[str]:
-    """Say which ``fetched:`` places of a source are no file of the data set."""
+    """Say which ``fetched:`` places of a source are no file of the data set, or none of another."""
     for location in locations:
         if not location.startswith(FETCHED):
             continue
         where, _, name = location.removeprefix(FETCHED).partition("/")
-        if where != dataset or name not in names:
+        is_ours = where == dataset and name in names
+        is_other = where != dataset and _FILE.fullmatch(where) and _FILE.fullmatch(name)
+        if not is_ours and not is_other:
             yield f"location {location!r}: expected {FETCHED}{dataset}/NAME, NAME of {list(names)}"

@@ -9,9 +9,8 @@ import shutil
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from email.message import Message
 from ipaddress import ip_address
 from pathlib import Path
 from typing import IO, BinaryIO, cast
@@ -109,7 +108,7 @@ def _copy(title: str, address: str, answer: IO[bytes], file: BinaryIO, max_bytes
 
 
 @contextmanager
-def _opened(title: str, address: str) -> Iterator[http.client.HTTPResponse]:
+def _opened(title: str, address: str) -> Generator[http.client.HTTPResponse]:
     host = urllib.parse.urlsplit(check_address(address)).hostname or ""
     opener = urllib.request.OpenerDirector()
     for handler in (
@@ -147,7 +146,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         fp: IO[bytes],
         code: int,
         msg: str,
-        headers: Message,
+        headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
         is_down = req.type == "https" and not newurl.lower().startswith("https:")

@@ -10,7 +10,7 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
@@ -67,7 +67,7 @@ def check_digest(title: str, file: PublicFile, came: str) -> None:
 
 
 @contextmanager
-def _opened(title: str, packed: Path, file: PublicFile) -> Iterator[IO[bytes]]:
+def _opened(title: str, packed: Path, file: PublicFile) -> Generator[IO[bytes]]:
     if file.member:
         with zipfile.ZipFile(packed) as archive:
             _check_members(title, archive, file)

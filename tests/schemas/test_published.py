@@ -37,7 +37,7 @@ WRONG = [
     (_published(FILE, origin=""), "it names no origin"),
     (_published(FILE, origin="http://example.org"), "an address like https://"),
     (_read(location="fetched:rides/rides.csv"), r"expected fetched:rides/NAME, NAME of \[\]"),
-    (_read(location=("package:a/b", "fetched:x/y")), "'fetched:x/y': expected fetched:rides/NAME"),
+    (_read(location=("package:a/b", "fetched:x/../y")), "'fetched:x/../y': expected fetched:rides"),
     (_read(content_key="key"), "content_key 'key' among the columns"),
     (_read(content_key="fare"), "content_key 'fare' among the columns, a string"),
     (_read(columns=(*COLUMNS, Column("a", "int", header="fare"))), "header come twice: .'fare'."),
