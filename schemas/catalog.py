@@ -8,7 +8,7 @@ from schemas.contract import ContractError, DatasetSpec
 from schemas.leakage import check_contract
 
 _VOCABULARY = {
-    "catalog", "contract", "derive", "drift", "encode", "features", "interval", "leakage",
+    "catalog", "check", "contract", "derive", "drift", "encode", "features", "interval", "leakage",
     "published", "schedule", "shape", "sources", "split",
 }  # fmt: skip
 
