@@ -20,23 +20,25 @@ PROJECT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Expected:
-    """Rows of the published files, and how far behind the linear model the network may be."""
+    """Rows of the published files, and what the network must reach on the test split."""
 
     read: int
     kept: int
     splits: dict[str, int]
+    least_roc_auc: float
     warned: set[tuple[str, ...]] = field(default_factory=set)
-    least_roc_auc: float = 0.5
 
 
+_CONNECTIONS = {"train+validation": 145_586, "test": 77_291}
 # counted in the files by other means (sort -u, csv)
 EXPECTED = {
-    "diabetes130": Expected(101_766, 101_766, {"all": 101_766}, least_roc_auc=0.66),
-    "kddcup99": Expected(
-        805_050, 222_877, {"train+validation": 145_586, "test": 77_291}, least_roc_auc=0.97
-    ),
+    "bank_marketing": Expected(41_188, 41_176, {"all": 41_176}, 0.75),
+    "diabetes130": Expected(101_766, 101_766, {"all": 101_766}, 0.66),
+    "kddcup99": Expected(805_050, 222_877, _CONNECTIONS, 0.97),
+    "kddcup99_break_ins": Expected(805_050, 222_877, _CONNECTIONS, 0.88),
 }
-_MARGIN = 0.01
+# behind the linear model by ROC AUC; by average precision the two may change places too
+_MARGIN = 0.03
 
 
 @pytest.fixture(scope="module", params=sorted(EXPECTED))
@@ -54,8 +56,8 @@ def finished(
     missing = [text for text in files if not Path(text.partition("=")[2]).is_file()]
     if missing:
         pytest.fail(
-            f"expected {missing}. Get them: infra/bin/gristmill fetch {spec.name} "
-            f"--to {public_data}"
+            f"expected {missing}. Get them: infra/bin/gristmill fetch NAME --to {public_data}, by "
+            "the name of each one's folder"
         )
     root = tmp_path_factory.mktemp(spec.name)
     command = [sys.executable, "-m", "jobs.run", "run", spec.name, "--root", str(root)]
@@ -108,6 +110,5 @@ def test_the_network_beats_the_majority_class_and_stands_beside_the_linear_model
     name, _, models = finished
     network = models["network"]
     assert network["roc_auc"] > EXPECTED[name].least_roc_auc
-    assert network["log_loss"] < models["majority_class"]["log_loss"]
-    assert network["pr_auc"] > models["majority_class"]["pr_auc"]
+    assert network["pr_auc"] > 1.5 * models["majority_class"]["pr_auc"]
     assert network["roc_auc"] > models["logistic_regression"]["roc_auc"] - _MARGIN

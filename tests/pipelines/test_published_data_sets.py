@@ -89,6 +89,31 @@ def test_copies_of_a_connection_are_kept_once_a_file_and_files_stay_apart(
     assert len({row.record_id for row in rows}) == 81
 
 
+def test_of_a_call_unknown_is_missing_and_999_days_are_none(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lines = make_lines(dataset("bank_marketing").main, 40, seed=4)
+    days, job = lines[0].split(";"), lines[1].split(";")
+    days[12], job[1] = "999", '"unknown"'
+    lines[:2] = [";".join(days), ";".join(job)]
+    made = _walk(
+        spark, tmp_path, "bank_marketing", {"bank-additional-full.csv": [*lines, lines[1]]}
+    )
+    fates = made.deduplicate.rows["calls"]
+    assert (fates.read, fates.kept, fates.duplicate) == (41, 40, 1)
+    rows = read_table(spark, parse_version(made.split.tables[0])).collect()
+    assert {(row.pdays == 999, row.was_called_before, row.days_since is None) for row in rows} == {
+        (True, 0, True),
+        (False, 1, False),
+    }
+    assert None in {row.job for row in rows}
+    assert "unknown" not in {cell for row in rows for cell in row}
+    months = {row.month: row.month_number for row in rows}
+    assert months["jan"] == 0
+    assert months["dec"] == 11
+    assert all((row.subscribed == "yes") == bool(row.takes_deposit) for row in rows)
+
+
 def test_all_that_is_fetched_is_read_and_all_that_is_read_is_fetched() -> None:
     specs = [dataset(name) for name in datasets()]
     given = {f"fetched:{spec.name}/{file.name}" for spec in specs for file in spec.files}
