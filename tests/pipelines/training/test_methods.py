@@ -3,16 +3,18 @@
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pipelines.training import distributed
-from pipelines.training.method import LOSSES, OPTIMIZERS, SCHEDULES
+from pipelines.training.method import LOSSES, OPTIMIZERS, SCHEDULES, Method
 from pipelines.training.objective import Objective
 from pipelines.world import World
 from tests.pipelines.training.method_scenarios import WAYS, loop_of, train_each_way
-from tests.pipelines.training.scenarios import cut_short, weights
+from tests.pipelines.training.scenarios import cut_short, make_loop, weights
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,33 @@ def test_a_run_cut_inside_an_epoch_goes_on_to_the_same_bits(
         assert [epoch[name] for epoch in history] == [
             epoch[name] for epoch in alone[way]["history"]
         ]
+
+
+def test_an_epoch_of_gradient_descent_is_one_step_along_the_gradient_of_all_rows(
+    table: str, tmp_path: Path
+) -> None:
+    distributed.start()
+    method = Method("gradient-descent", schedule="constant")
+    changes: dict[str, Any] = {"epochs": 1, "warmup_epochs": 0.0, "learning_rate": 0.5}
+    loop = make_loop(table, str(tmp_path), World(0, 1), method=method, **changes)
+    for layer in loop.model.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    batches = list(loop._train.batches(1))
+    inputs, label, weight = tf.nest.map_structure(lambda *parts: tf.concat(parts, 0), *batches)
+    variables = loop.model.trainable_variables
+    with tf.GradientTape() as tape:
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(label, loop.model(inputs))
+        mean = tf.reduce_sum(weight * losses[:, 0]) / 331
+    grads: Any = tape.gradient(mean, [variable.value for variable in variables])
+    expected = [
+        variable.numpy() - 0.5 * tf.convert_to_tensor(grad)
+        for variable, grad in zip(variables, grads, strict=True)
+    ]
+    history = loop.run().progress.history
+    assert history[0]["loss"] == pytest.approx(float(mean), abs=1e-6)
+    for found, wanted in zip(variables, expected, strict=True):
+        assert np.allclose(found.numpy(), wanted, rtol=0, atol=1e-6)
 
 
 def test_one_rank_goes_on_with_the_sum_of_gradients_that_two_have_left(
