@@ -26,7 +26,7 @@ from pipelines.training.quick_start import skip_unused_imports
 from pipelines.world import ONE
 from tests.benchmarks.machine import describe_machine
 
-_SGD_RATES, _MOMENTUM_RATES, _ADAM_RATES = (0.03, 0.1, 0.3), (0.01, 0.03, 0.1), (1e-4, 5e-4, 2e-3)
+_SGD_RATES, _MOMENTUM_RATES, _ADAM_RATES = (0.1, 0.3, 1.0), (0.03, 0.1, 0.3), (1e-4, 5e-4, 2e-3)
 _PICTURE = "methods.svg"
 # of one training: loss after each epoch, processor seconds and seconds until then
 Curve: TypeAlias = dict[str, list[float]]
