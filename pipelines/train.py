@@ -23,6 +23,7 @@ from pipelines.storage.copies import put_folder
 from pipelines.storage.place import RemotePath, is_remote, place
 from pipelines.tables.version import TableVersion, parse_version
 from pipelines.training.heartbeat import HANG_S, heartbeat
+from pipelines.training.method import BALANCED
 from pipelines.training.parameters import TrainParams
 from pipelines.training.start import Start, start_ranks
 from pipelines.world import World
@@ -145,11 +146,11 @@ def run(params: TrainParams, world: World, supervision: Supervision = Supervisio
 
 def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervision) -> StepResult:
     from pipelines.loading.dataset import Reading  # noqa: PLC0415  see the module's docstring
+    from pipelines.loading.label_counts import count_labels  # noqa: PLC0415
     from pipelines.loading.mixture import plans_of  # noqa: PLC0415
     from pipelines.loading.training_tables import describe, open_splits  # noqa: PLC0415
-    from pipelines.training.distributed import Reduction  # noqa: PLC0415
     from pipelines.training.loop import Loop  # noqa: PLC0415
-    from pipelines.training.models import build_model, save_model  # noqa: PLC0415
+    from pipelines.training.models import build_model_of, save_model  # noqa: PLC0415
     from pipelines.training.settings import LoopSettings  # noqa: PLC0415
     from pipelines.training.where_time_went import where_time_went  # noqa: PLC0415
 
@@ -163,20 +164,9 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
     said = [describe(table, plan, world) for table, plan in zip(tables, plans, strict=True)]
     if world.is_root:
         sys.stderr.write("".join(f"train: {text}\n" for text in said))
-    model = build_model(
-        features, params.hidden, params.dropout, params.seed, has_batch_norm=params.batch_norm
-    )
-    settings = LoopSettings(
-        folder,
-        params.epochs,
-        params.learning_rate,
-        params.warmup_epochs,
-        params.patience,
-        params.weight_decay,
-        params.seed,
-        params.checkpoint_steps,
-        Reduction(params.half_gradients, params.sparse_gradients),
-    )
+    model = build_model_of(params, features)
+    counts = count_labels(tables[0], "train") if BALANCED in params.class_weights else ()
+    settings = LoopSettings.of(params, folder, counts)
     with closing(train), closing(validation), heartbeat(world, supervision.hang_s) as beat:
         outcome = Loop(model, train, validation, settings, world).run(beat, supervision.pause)
     said_time = where_time_went(outcome)

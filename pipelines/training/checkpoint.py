@@ -26,7 +26,8 @@ class Progress:
     """How far a run has come; ``epoch`` counts finished epochs.
 
     ``step`` counts the finished steps of the epoch that is under way, ``loss_sum`` and ``rows``
-    are what they have added up to over all ranks.
+    are what they have added up to over all ranks. ``rate_state`` is what the learning rate has
+    seen.
     """
 
     epoch: int = 0
@@ -37,6 +38,7 @@ class Progress:
     step: int = 0
     loss_sum: float = 0.0
     rows: float = 0.0
+    rate_state: tuple[float, ...] = ()
 
 
 class Checkpoints:

@@ -7,10 +7,10 @@ per update, after local accumulation and before clipping (keras 3.15, base_optim
 """
 
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import horovod.tensorflow as hvd
 import keras
@@ -48,12 +48,19 @@ class Reduction:
 
 
 _RIDER, _SUMMED_RIDER = "_rider", "_summed_rider"
+# sees gradients once they are summed
+Watch: TypeAlias = Callable[[Sequence[Any]], None]
+
+
+def _unwatched(_: Sequence[Any]) -> None:
+    pass
 
 
 class _SummedGradients:
     """First base of the lent class: sums gradients over the ranks before they are clipped."""
 
     reduction = Reduction()
+    watch: Watch = staticmethod(_unwatched)
 
     def _clip_gradients(self, grads: Sequence[Any]) -> Any:
         # past Keras, which would track what is set on an optimizer
@@ -61,6 +68,7 @@ class _SummedGradients:
         summed = sum_over_ranks(grads, self.reduction, () if rider is None else (rider,))
         if rider is not None:
             self.__dict__[_SUMMED_RIDER] = summed.pop()
+        self.watch(summed)
         return super()._clip_gradients(summed)  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -124,16 +132,20 @@ def _narrow(tensor: tf.Tensor, reduction: Reduction) -> tf.Tensor:
 
 @contextmanager
 def summed_gradients(
-    optimizer: keras.optimizers.Optimizer, reduction: Reduction = Reduction()
+    optimizer: keras.optimizers.Optimizer,
+    reduction: Reduction = Reduction(),
+    watch: Watch = _unwatched,
 ) -> Generator[None, None, None]:
     """Make ``optimizer`` sum gradients over the ranks, until the end of the block.
+
+    ``watch`` is shown the sums before they are clipped.
 
     The caller's loss must be this rank's share of the global loss, sum(weight * loss) / (weight
     of the global batch): then the sum over ranks is exactly the gradient of one rank that has
     the whole batch, however the rows and the empty slots lie.
     """
     plain = type(optimizer)
-    lent = {"reduction": reduction}
+    lent = {"reduction": reduction, "watch": staticmethod(watch)}
     optimizer.__class__ = type(f"Summed{plain.__name__}", (_SummedGradients, plain), lent)
     try:
         yield

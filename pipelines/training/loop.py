@@ -4,7 +4,6 @@ Every decision (stop, best, error) is taken from numbers that were summed over t
 ranks take it alike and none is left waiting for another.
 """
 
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from pipelines.errors import TrainingError
 from pipelines.training import distributed
 from pipelines.training.batch_norm import global_batch_norm
 from pipelines.training.batches import Batches, Epochs
@@ -27,14 +25,16 @@ from pipelines.training.checkpoint import (
 )
 from pipelines.training.divergence import check_agreement
 from pipelines.training.dropout import global_dropout
+from pipelines.training.gradient_norms import GradientNorms
 from pipelines.training.heartbeat import Heartbeat
+from pipelines.training.learning_rate import make_learning_rate
 from pipelines.training.lost import one_line_errors
-from pipelines.training.schedules import WarmupCosine
+from pipelines.training.optimizers import make_optimizer
 from pipelines.training.settings import LoopSettings, Outcome
 from pipelines.training.steps import make_predict, make_train_step
 from pipelines.training.summaries import open_summaries
 from pipelines.training.timeline import StepSampler
-from pipelines.training.validation import check_total, measure, sum_rows
+from pipelines.training.validation import check_finite, check_total, measure, sum_rows
 from pipelines.world import World
 
 _SAY_EVERY_S = 2.0
@@ -61,16 +61,12 @@ class Loop:
     ) -> None:  # fmt: skip
         self.model, self.settings, self.world = model, settings, world
         self._train, self._validation = train, validation
-        self.optimizer = keras.optimizers.AdamW(
-            # Horovod's names begin with its name, and Keras would count those of a process
-            settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            name="adamw",
+        steps, peak = train.plan.num_steps, settings.learning_rate
+        self.optimizer = make_optimizer(settings.method, peak, settings.weight_decay, steps)
+        self._rate = make_learning_rate(
+            settings.method, peak, settings.epochs, settings.warmup_epochs, steps
         )
-        steps = train.plan.num_steps
-        self._schedule = WarmupCosine(
-            settings.learning_rate, round(settings.warmup_epochs * steps), settings.epochs * steps
-        )
+        self._last_rate = 0.0
         self._state = distributed.state_variables(model, self.optimizer)
         self._checkpoints = Checkpoints(settings.folder / "checkpoints")
         self._digest = ""
@@ -100,17 +96,18 @@ class Loop:
                 stack.callback(self._checkpoints.wait)
                 stack.callback(self._epochs.close)
                 step: Any = self.optimizer.iterations
-                seed = self.settings.seed
-                stack.enter_context(global_dropout(self.model, self.world, seed, step.value))
-                reduced = distributed.summed_gradients(self.optimizer, self.settings.reduction)
+                model, settings = self.model, self.settings
+                stack.enter_context(global_dropout(model, self.world, settings.seed, step.value))
+                seen = GradientNorms(model.trainable_variables)
+                reduced = distributed.summed_gradients(self.optimizer, settings.reduction, seen.add)
                 stack.enter_context(reduced)
-                norms = stack.enter_context(global_batch_norm(self.model))
-                summaries = stack.enter_context(open_summaries(self.settings.folder, self.world))
-                self._step = make_train_step(self.model, self.optimizer, norms)
-                self._predict = make_predict(self.model)
+                norms = stack.enter_context(global_batch_norm(model))
+                summaries = stack.enter_context(open_summaries(settings.folder, self.world))
+                self._step = make_train_step(model, self.optimizer, norms, settings.objective)
+                self._predict = make_predict(model)
                 while not self._is_over(progress):
                     self._one_epoch(progress)
-                    summaries(progress)
+                    summaries(progress, seen.take())
                     self._pause()
             self._sampler.stop()
             self._digest = self._digest or self._agree(f"epoch {progress.epoch}")
@@ -129,6 +126,7 @@ class Loop:
             return Progress()
         content, progress = unpack_progress(packed)
         restore(self._state, content)
+        self._rate.factor.state = tuple(progress.rate_state)
         return progress
 
     def _is_over(self, progress: Progress) -> bool:
@@ -151,9 +149,9 @@ class Loop:
             progress.best_loss, progress.best_epoch = validated["loss"], epoch
         record = {f"val_{name}": value for name, value in validated.items() if name != "rows"}
         rows_per_s = (self._train.plan.num_rows - known_rows) / train_s
-        rate = self._schedule(epoch * self._train.plan.num_steps - 1)
+        self._rate.factor.after_epoch(validated["loss"])
         progress.history.append(
-            {"epoch": epoch, "loss": loss, **record, "learning_rate": rate}
+            {"epoch": epoch, "loss": loss, **record, "learning_rate": self._last_rate}
             | {"seconds": round(time.monotonic() - started, 3), "rows_per_s": round(rows_per_s)}
             | {"train_s": round(train_s, 3), "input_wait_s": round(self._waited_s, 3)}
         )
@@ -172,18 +170,14 @@ class Loop:
         started = said = time.monotonic()
         batches = self._awaited(self._epochs.take(epoch, first))
         for step, (inputs, label, weight) in enumerate(batches, first):
-            total = float(plan.rows_in_step(step))
-            rate = self._schedule(before + step)
+            total = self._divisor(step)
+            rate = self._last_rate = self._rate(before + step)
             self._beat()
             self._sampler.step()
             loss = float(self._step(inputs, label, weight, np.float32(total), np.float32(rate)))
-            if not math.isfinite(loss):
-                raise TrainingError(
-                    f"epoch {epoch} step {step}: expected a finite loss; got {loss}. Lower "
-                    "--learning-rate, or look for extreme values in the features; the last "
-                    "checkpoint is untouched"
-                )
+            check_finite(loss, f"epoch {epoch} step {step}", "loss")
             loss_sum += loss * total
+            self._rate.after_step(before + step, loss * total, plan.rows_in_step(step))
             rows += float(np.sum(weight.numpy()))
             if self._is_kept_after(step + 1):
                 progress.step, progress.loss_sum = step + 1, loss_sum
@@ -203,6 +197,12 @@ class Loop:
         check_total(total_rows, plan.num_rows, f"epoch {epoch}, training")
         return loss_sum / plan.num_rows
 
+    def _divisor(self, step: int) -> float:
+        """Give what the losses of a step are summed over: its rows, or of a full batch the mean."""
+        plan = self._train.plan
+        is_full = self.settings.method.is_full_batch
+        return plan.num_rows / plan.num_steps if is_full else float(plan.rows_in_step(step))
+
     def _awaited(self, batches: Iterator[Any]) -> Iterator[Any]:
         """Give the batches, and add up how long this rank waits for them."""
         while True:
@@ -221,17 +221,15 @@ class Loop:
         now = time.monotonic()
         progress.seconds += now - self._clock
         self._clock = now
+        progress.rate_state = self._rate.factor.state
         if self.world.is_root:
             self._checkpoints.save(self._state, progress)
 
     def _validate(self, epoch: int) -> dict[str, float]:
-        result = measure(self._validation.batches(0), self._predict, self._beat)
+        batches, objective = self._validation.batches(0), self.settings.objective
+        result = measure(batches, self._predict, self._beat, objective)
         check_total(result["rows"], self._validation.plan.num_rows, f"epoch {epoch}, validation")
-        if not math.isfinite(result["loss"]):
-            raise TrainingError(
-                f"epoch {epoch}: expected a finite validation loss; got {result['loss']}. Lower "
-                "--learning-rate; the last checkpoint is untouched"
-            )
+        check_finite(result["loss"], f"epoch {epoch}", "validation loss")
         return result
 
     def _agree(self, when: str) -> str:

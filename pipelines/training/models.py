@@ -3,13 +3,16 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import keras
 
 from pipelines.errors import TrainingError
 from pipelines.state import sync_folder
+from pipelines.training.parameters import TrainParams
 from schemas.encode import FeatureSet
+
+_FIRST_WEIGHTS = {"selu": "lecun_normal"}  # by activation; Keras's own for the others
 
 
 def embedding_dim(size: int) -> int:
@@ -24,13 +27,25 @@ def embedding_dim(size: int) -> int:
     return max(1, min(16, round(1.6 * size**0.35)))
 
 
+class Between(TypedDict, total=False):
+    """What lies between two dense layers.
+
+    ``has_batch_norm`` puts batch normalisation before each activation (train it inside
+    ``global_batch_norm``); by default there is none. ``activation`` is one of Keras's, by default
+    relu; selu's first weights are drawn as Klambauer et al. 2017 ask, "Self-Normalizing Neural
+    Networks": normal, of variance 1 / inputs.
+    """
+
+    has_batch_norm: bool
+    activation: str
+
+
 def build_model(
     features: FeatureSet,
     hidden: Sequence[int],
     dropout: float,
     seed: int,
-    *,
-    has_batch_norm: bool = False,
+    **between: Unpack[Between],
 ) -> keras.Model:
     """Make an embedding-and-dense network for a label of 0 or 1.
 
@@ -43,8 +58,7 @@ def build_model(
         hidden: Width of each dense layer.
         dropout: Share of values masked after each dense layer, [0, 1).
         seed: Decides the first weights.
-        has_batch_norm: Batch normalisation before each activation; train it inside
-            ``global_batch_norm``.
+        between: See ``Between``.
 
     Raises:
         TrainingError: There are no features.
@@ -62,16 +76,24 @@ def build_model(
         embedding = keras.layers.Embedding(size, embedding_dim(size), name=f"embed_{number}")
         parts.append(embedding(codes[:, number]))
     x = keras.layers.Concatenate(name="concatenate")(parts) if len(parts) > 1 else parts[0]
+    activation = between.get("activation", "relu")
+    first: Any = {"kernel_initializer": _FIRST_WEIGHTS.get(activation, "glorot_uniform")}
     for number, width in enumerate(hidden):
-        if has_batch_norm:
-            x = keras.layers.Dense(width, use_bias=False, name=f"dense_{number}")(x)
+        if between.get("has_batch_norm"):
+            x = keras.layers.Dense(width, use_bias=False, name=f"dense_{number}", **first)(x)
             x = keras.layers.BatchNormalization(name=f"norm_{number}")(x)
-            x = keras.layers.Activation("relu", name=f"relu_{number}")(x)
+            x = keras.layers.Activation(activation, name=f"{activation}_{number}")(x)
         else:
-            x = keras.layers.Dense(width, activation="relu", name=f"dense_{number}")(x)
+            x = keras.layers.Dense(width, activation, name=f"dense_{number}", **first)(x)
         x = keras.layers.Dropout(dropout, seed=seed, name=f"dropout_{number}")(x)
     logit = keras.layers.Dense(1, dtype="float32", name="logit")(x)
     return keras.Model(inputs, logit, name="embeddings_and_dense")
+
+
+def build_model_of(params: TrainParams, features: FeatureSet) -> keras.Model:
+    """Make the network that the parameters of a training describe."""
+    between: Between = {"has_batch_norm": params.batch_norm, "activation": params.activation}
+    return build_model(features, params.hidden, params.dropout, params.seed, **between)
 
 
 def save_model(model: keras.Model, path: Path) -> None:

@@ -1,9 +1,28 @@
 """The parameters of a training, as flags say them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from pipelines.cli import param
 from pipelines.errors import ParameterError
+from pipelines.training.method import ACTIVATIONS, BALANCED, LOSSES, OPTIMIZERS, SCHEDULES
+
+_CHOICES = {
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "loss": LOSSES,
+    "activation": ACTIVATIONS,
+}
+# what would be ignored without a word, and where it is not
+_COUNTS_WITH = {
+    "momentum": ("optimizer", ("momentum", "nesterov")),
+    "weight_decay": ("optimizer", ("adamw", "lamb")),
+    "decay_epochs": ("schedule", ("step", "plateau")),
+    "decay_factor": ("schedule", ("step", "plateau")),
+    "window_steps": ("schedule", ("dynamic",)),
+    "focal_gamma": ("loss", ("focal",)),
+    "focal_alpha": ("loss", ("focal",)),
+}
+_MOST_WEIGHT = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +50,38 @@ class TrainParams:
     )
     cache: str = param("folder for the local copies of remote tables", "")
     cache_mb: int = param("what the copies of all remote tables may take up, in MB", 100_000)
-    learning_rate: float = param("peak learning rate of AdamW", 0.002)
-    warmup_epochs: float = param("epochs of linear learning-rate warm-up", 0.5)
-    weight_decay: float = param("decoupled weight decay of AdamW", 0.004)
+    optimizer: str = param(
+        f"one of {', '.join(OPTIMIZERS)}; the first: one update an epoch", "adamw"
+    )
+    learning_rate: float = param(
+        "peak learning rate; SGD and its kin want more than AdamW, such as 0.1", 0.002
+    )
+    momentum: float = param("of the optimizers momentum and nesterov", 0.9)
+    schedule: str = param(f"of the learning rate: one of {', '.join(SCHEDULES)}", "cosine")
+    warmup_epochs: float = param(
+        "epochs of linear learning-rate warm-up; one-cycle has its own", 0.5
+    )
+    decay_epochs: int = param(
+        "the schedule step lowers the rate each so many epochs, plateau after so many without a "
+        "better validation loss",
+        2,
+    )
+    decay_factor: float = param("what step and plateau then multiply the rate by", 0.5)
+    window_steps: int = param(
+        "steps whose mean loss the dynamic schedule holds against that of the ones before", 20
+    )
+    weight_decay: float = param("decoupled weight decay of AdamW and LAMB; others have none", 0.004)
+    loss: str = param(f"one of {', '.join(LOSSES)}", "cross-entropy")
+    focal_gamma: float = param("how much the focal loss looks away from rows that are clear", 2.0)
+    focal_alpha: float = param("the focal loss's weight of label 1; label 0 has 1 less that", 0.25)
+    class_weights: tuple[str, ...] = param(
+        "weights of label 0 and label 1 in the loss: two numbers, or 'balanced'", ()
+    )
+    label_smoothing: float = param("s: labels become s/2 and 1 - s/2 in training", 0.0)
+    l1: float = param("penalty per absolute value of a weight of kernels and embeddings", 0.0)
+    l2: float = param("penalty per square of a weight of kernels and embeddings", 0.0)
+    clip_norm: float = param("greatest norm of all summed gradients together; 0: any", 0.0)
+    clip_value: float = param("greatest absolute value of a summed gradient; 0: any", 0.0)
     checkpoint_steps: int = param(
         "steps between checkpoints inside an epoch, each with a check that ranks agree; 0: none",
         1000,
@@ -41,6 +89,7 @@ class TrainParams:
     patience: int = param("epochs without a better validation loss before stopping; 0: never", 3)
     hidden: tuple[int, ...] = param("width of each hidden layer", (128, 64))
     dropout: float = param("share of hidden values masked in training", 0.2)
+    activation: str = param(f"of hidden layers: one of {', '.join(ACTIVATIONS)}", "relu")
     batch_norm: bool = param("normalise over the global batch before each activation", False)
     half_gradients: bool = param("send gradients between ranks as float16", False)
     sparse_gradients: bool = param("send only the rows of an embedding that a batch touched", False)
@@ -57,6 +106,17 @@ class TrainParams:
             "checkpoint_steps": (0, 10_000_000),
             "patience": (0, 10_000),
             "seed": (0, 2**31 - 1),
+            "momentum": (0, 0.9999),
+            "decay_epochs": (1, 10_000),
+            "decay_factor": (0.0001, 1),
+            "window_steps": (1, 10_000_000),
+            "focal_gamma": (0, 100),
+            "focal_alpha": (0, 1),
+            "label_smoothing": (0, 0.9999),
+            "l1": (0, 1000),
+            "l2": (0, 1000),
+            "clip_norm": (0, 1e9),
+            "clip_value": (0, 1e9),
         }
         for name, (low, high) in bounds.items():
             if not low <= getattr(self, name) <= high:
@@ -68,3 +128,46 @@ class TrainParams:
             raise ParameterError(f"expected --dropout in [0, 1); got {self.dropout}")
         if any(width < 1 for width in self.hidden):
             raise ParameterError(f"expected --hidden of widths >= 1; got {self.hidden}")
+        self._check_choices()
+        self._check_weights()
+
+    def _check_choices(self) -> None:
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ParameterError(
+                    f"expected --{name} to be one of {', '.join(known)}; got {getattr(self, name)}"
+                )
+        defaults = {item.name: item.default for item in fields(TrainParams)}
+        for name, (choice, among) in _COUNTS_WITH.items():
+            if getattr(self, name) != defaults[name] and getattr(self, choice) not in among:
+                raise ParameterError(
+                    f"--{name.replace('_', '-')} counts only with --{choice} {' or '.join(among)}; "
+                    f"got --{choice} {getattr(self, choice)}"
+                )
+        if self.clip_norm and self.clip_value:
+            raise ParameterError("expected --clip-norm or --clip-value; got both")
+        if self.schedule == "plateau" and 0 < self.patience <= self.decay_epochs:
+            raise ParameterError(
+                f"expected --decay-epochs below --patience {self.patience}, which ends the "
+                f"training; got {self.decay_epochs}"
+            )
+
+    def _check_weights(self) -> None:
+        said = self.class_weights
+        if said == (BALANCED,) and self.mix:
+            raise ParameterError(
+                "expected two numbers for --class-weights with --mix; got 'balanced', which counts "
+                "the labels of one table"
+            )
+        if said not in ((), (BALANCED,)) and not (len(said) == 2 and all(map(_is_weight, said))):  # noqa: PLR2004  two labels
+            raise ParameterError(
+                "expected --class-weights to be 'balanced', or two numbers above 0, of label 0 and "
+                f"of label 1; got {' '.join(said)}"
+            )
+
+
+def _is_weight(text: str) -> bool:
+    try:
+        return 0 < float(text) <= _MOST_WEIGHT
+    except ValueError:
+        return False

@@ -1,10 +1,14 @@
 """What a training is told, and what it says at the end."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from pipelines.training.checkpoint import Progress
 from pipelines.training.distributed import Reduction
+from pipelines.training.method import Method
+from pipelines.training.objective import LOG_LOSS, Objective, class_weights
+from pipelines.training.parameters import TrainParams
 from pipelines.training.timeline import StepParts
 
 
@@ -26,6 +30,35 @@ class LoopSettings:
     checkpoint_steps: int = 0
     reduction: Reduction = field(default_factory=Reduction)
     is_checked_for_divergence: bool = True
+    method: Method = field(default_factory=Method)
+    objective: Objective = LOG_LOSS
+
+    @classmethod
+    def of(cls, params: TrainParams, folder: Path, label_counts: Sequence[int]) -> "LoopSettings":
+        """Give what parameters say.
+
+        Args:
+            params: Of the training.
+            folder: For checkpoints and logs.
+            label_counts: Rows with label 0 and 1, if class weights are to balance them.
+        """
+        objective = Objective(
+            params.loss,
+            params.focal_gamma,
+            params.focal_alpha,
+            params.label_smoothing,
+            class_weights(params.class_weights, label_counts),
+            params.l1,
+            params.l2,
+        )
+        same = ("epochs", "learning_rate", "warmup_epochs", "patience", "weight_decay", "seed")
+        return cls(
+            folder,
+            **{name: getattr(params, name) for name in (*same, "checkpoint_steps")},
+            reduction=Reduction(params.half_gradients, params.sparse_gradients),
+            method=Method(**{item.name: getattr(params, item.name) for item in fields(Method)}),
+            objective=objective,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,27 @@ import tensorflow as tf
 
 from pipelines.training import distributed
 from pipelines.training.batch_norm import GlobalBatchNorm
+from pipelines.training.objective import LOG_LOSS, Objective
 
 TrainStep: TypeAlias = Callable[[Any, Any, Any, Any, Any], tf.Tensor]
 
 
 def make_train_step(
-    model: keras.Model, optimizer: Any, norms: Sequence[GlobalBatchNorm] = ()
+    model: keras.Model,
+    optimizer: Any,
+    norms: Sequence[GlobalBatchNorm] = (),
+    objective: Objective = LOG_LOSS,
 ) -> TrainStep:
     """Give a function (inputs, label, weight, total, rate) -> mean loss of the global batch.
 
-    With l the log loss of a row and w its weight, a rank's loss is sum(w l) / total, where
-    ``total`` is the number of rows of the global batch. Summed over ranks, loss and gradients are
-    those of one rank that holds the whole batch; an empty slot has w = 0 and counts nowhere.
+    With l the loss of a row by ``objective`` and w its weight, a rank's loss is sum(w l) / total,
+    where ``total`` is the number of rows of the global batch. Summed over ranks, loss and gradients
+    are those of one rank that holds the whole batch; an empty slot has w = 0 and counts nowhere. A
+    penalty is shared out over the rows; it is in the gradients, not in the loss that is given.
     The optimizer must be inside ``distributed.summed_gradients``; ``norms`` are the layers inside
     ``global_batch_norm``.
     """
+    variables = model.trainable_variables
 
     def step(inputs: Any, label: Any, weight: Any, total: Any, rate: Any) -> tf.Tensor:
         optimizer.learning_rate.assign(rate)
@@ -30,10 +36,11 @@ def make_train_step(
             norm.__dict__["row_weight"] = weight  # past Keras, which would track it
         with tf.GradientTape() as tape:
             logit = model(inputs, training=True)
-            losses = tf.nn.sigmoid_cross_entropy_with_logits(label, logit)
-            share = tf.reduce_sum(weight * losses[:, 0]) / total
-        variables = model.trainable_variables
-        pairs = (tape.gradient(share, variables), variables)
+            share = tf.reduce_sum(weight * objective.of_rows(label, logit)) / total
+            minimised = share
+            if objective.has_penalty:
+                minimised += objective.penalty(variables) * (tf.reduce_sum(weight) / total)
+        pairs = (tape.gradient(minimised, variables), variables)
         return distributed.apply_with(optimizer, pairs, share)
 
     # autograph would translate Keras and Horovod to no effect: seconds before the first step

@@ -166,6 +166,11 @@ def main(table: str, even: str, folder: str) -> None:
         for kind, where in (("ragged", table), ("even", even))
     }
 
+    # it imports this module
+    from tests.pipelines.training.method_scenarios import train_each_way  # noqa: PLC0415
+
+    said["ways"] = train_each_way(table, folder, world)
+
     wild = make_loop(table, f"{folder}/nan", world, learning_rate=1e38)
     said["nan"] = error_of(wild)
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from pipelines.errors import TrainingError
 from pipelines.training import models
 from pipelines.training.dropout import global_dropout
+from pipelines.training.method import ACTIVATIONS
 from pipelines.training.models import build_model
 from pipelines.world import World
 from schemas.encode import FeatureSet
@@ -63,3 +64,24 @@ def _masked(world: World, rows: int, step: tf.Variable) -> Any:
         masked = layer(tf.ones((rows, 16)), training=True)
     assert type(layer) is keras.layers.Dropout
     return np.asarray(masked)
+
+
+@pytest.mark.parametrize("has_batch_norm", [False, True])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_hidden_layers_have_the_activation_that_is_named(
+    activation: str, *, has_batch_norm: bool
+) -> None:
+    model: Any = build_model(
+        NUMERIC, (4,), 0.1, 1, activation=activation, has_batch_norm=has_batch_norm
+    )
+    names = [layer.activation.__name__ for layer in model.layers if hasattr(layer, "activation")]
+    assert names.count(activation) == 1
+    assert set(names) <= {activation, "linear"}
+
+
+def test_first_weights_for_selu_have_the_variance_that_it_was_made_for() -> None:
+    wide = FeatureSet(tuple(f"x{number}" for number in range(200)), (), (), "label")
+    model: Any = build_model(wide, (500,), 0.0, 1, activation="selu")
+    kernel = model.get_layer("dense_0").get_weights()[0]
+    # Klambauer et al. 2017, section 2: 1 / inputs; glorot's would be 2 / (inputs + outputs)
+    assert np.var(kernel) == pytest.approx(1 / 200, rel=0.03)

@@ -1,0 +1,42 @@
+"""The methods of training by name, without TensorFlow: whoever launches must start at once."""
+
+from dataclasses import dataclass
+
+OPTIMIZERS = (
+    "gradient-descent", "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw",
+    "lamb",
+)  # fmt: skip
+SCHEDULES = ("constant", "step", "cosine", "one-cycle", "plateau", "dynamic")
+LOSSES = ("cross-entropy", "mse", "focal")
+ACTIVATIONS = ("relu", "gelu", "elu", "selu", "silu", "leaky_relu", "tanh", "sigmoid")
+BALANCED = "balanced"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How weights are changed; what is minimised is an ``Objective``.
+
+    Args:
+        optimizer: One of ``OPTIMIZERS``.
+        momentum: Of ``momentum`` and ``nesterov``.
+        schedule: One of ``SCHEDULES``.
+        decay_epochs: Of ``step`` and ``plateau``: epochs until the rate is lowered.
+        decay_factor: What it is multiplied by then.
+        window_steps: Of ``dynamic``: steps of a window.
+        clip_norm: Greatest norm of all gradients together; 0: any.
+        clip_value: Greatest absolute value of a gradient; 0: any.
+    """
+
+    optimizer: str = "adamw"
+    momentum: float = 0.9
+    schedule: str = "cosine"
+    decay_epochs: int = 2
+    decay_factor: float = 0.5
+    window_steps: int = 20
+    clip_norm: float = 0.0
+    clip_value: float = 0.0
+
+    @property
+    def is_full_batch(self) -> bool:
+        """Whether the weights change once an epoch."""
+        return self.optimizer == "gradient-descent"

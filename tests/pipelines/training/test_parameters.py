@@ -1,0 +1,88 @@
+"""What the flags of a training refuse, and what becomes of them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.cli import parse_params, to_flags
+from pipelines.errors import ParameterError
+from pipelines.training.method import Method
+from pipelines.training.objective import LOG_LOSS, Objective
+from pipelines.training.parameters import TrainParams
+from pipelines.training.settings import LoopSettings
+
+
+def _params(**changes: Any) -> TrainParams:
+    return TrainParams("toy", "lake/features@v0", "state.json", **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"optimizer": "sdg"}, "--optimizer to be one of gradient-descent, sgd, .*; got sdg"),
+        ({"schedule": "cos"}, "--schedule to be one of constant, step, .*; got cos"),
+        ({"loss": "hinge"}, "--loss to be one of cross-entropy, mse, focal; got hinge"),
+        ({"activation": "swish2"}, "--activation to be one of relu, gelu, .*; got swish2"),
+        ({"optimizer": "momentum", "momentum": 1.5}, "--momentum from 0 to 0.9999; got 1.5"),
+        ({"momentum": 0.5}, "--momentum counts only with --optimizer momentum or nesterov"),
+        (
+            {"optimizer": "sgd", "weight_decay": 0.1},
+            "--weight-decay counts only with --optimizer adamw or lamb; got --optimizer sgd",
+        ),
+        ({"focal_gamma": 1.0}, "--focal-gamma counts only with --loss focal"),
+        ({"decay_factor": 0.1}, "--decay-factor counts only with --schedule step or plateau"),
+        ({"window_steps": 5}, "--window-steps counts only with --schedule dynamic"),
+        ({"clip_norm": 1.0, "clip_value": 1.0}, "--clip-norm or --clip-value; got both"),
+        ({"clip_norm": -1.0}, "--clip-norm from 0"),
+        ({"label_smoothing": 1.0}, "--label-smoothing from 0 to 0.9999"),
+        ({"l2": -0.1}, "--l2 from 0"),
+        ({"schedule": "plateau", "decay_epochs": 3}, "--decay-epochs below --patience 3"),
+        ({"class_weights": ("balance",)}, "'balanced', or two numbers above 0, .*; got balance"),
+        ({"class_weights": ("1",)}, "two numbers above 0"),
+        ({"class_weights": ("1", "0")}, "two numbers above 0"),
+        ({"class_weights": ("1", "nan")}, "two numbers above 0"),
+        (
+            {"class_weights": ("balanced",), "mix": ("lake/old@v0=0.2",)},
+            "two numbers for --class-weights with --mix",
+        ),
+    ],
+)
+def test_a_method_that_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        _params(**changes)
+
+
+def test_without_a_flag_nothing_has_changed() -> None:
+    settings = LoopSettings.of(_params(), Path("folder"), ())
+    assert settings.method == Method("adamw", schedule="cosine")
+    assert settings.objective == LOG_LOSS
+    plain = LoopSettings(Path("folder"), 10, 0.002, 0.5, 3, 0.004, 1, 1000)
+    assert settings == plain
+
+
+def test_every_flag_reaches_the_loop() -> None:
+    said = {
+        "optimizer": "nesterov",
+        "momentum": 0.8,
+        "schedule": "step",
+        "decay_epochs": 4,
+        "decay_factor": 0.2,
+        "loss": "focal",
+        "focal_gamma": 1.5,
+        "focal_alpha": 0.4,
+        "class_weights": ("0.5", "3"),
+        "label_smoothing": 0.1,
+        "l1": 0.01,
+        "l2": 0.02,
+        "clip_norm": 2.0,
+    }
+    params = parse_params(TrainParams, to_flags(_params(**said)))
+    settings = LoopSettings.of(params, Path("folder"), ())
+    assert settings.method == Method("nesterov", 0.8, "step", 4, 0.2, clip_norm=2.0)
+    assert settings.objective == Objective("focal", 1.5, 0.4, 0.1, (0.5, 3.0), 0.01, 0.02)
+
+
+def test_balanced_weights_come_from_the_counts_of_the_labels() -> None:
+    settings = LoopSettings.of(_params(class_weights=("balanced",)), Path("folder"), (30, 10))
+    assert settings.objective.class_weights == pytest.approx((2 / 3, 2.0))
