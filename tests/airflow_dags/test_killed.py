@@ -38,6 +38,7 @@ def test_a_task_that_is_told_to_end_ends_all_that_its_job_has_started(project: P
     project.play("ingest", is_told_to_end=True)
     said = project.run("prepare_parcels")
     assert said["states"]["ingest"] == "failed", project.logged[-3000:]
+    assert not (project.folder / "outlived.txt").exists()
     left = [int(number) for number in (project.folder / "left.txt").read_text().split()]
     assert len(left) == 2
     assert [number for number in left if _lives(number)] == []
