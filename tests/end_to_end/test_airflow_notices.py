@@ -7,9 +7,10 @@ stopped, so that its job neither ends nor answers: it misses its deadline, and i
 import json
 import shutil
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.message import EmailMessage
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -62,9 +63,7 @@ class Told:
     def letters(self, event: str) -> list[str]:
         """The letters as HTML."""
         return [
-            letter.get_body(("html",)).get_content()
-            for letter in self.mail.letters
-            if letter["subject"] == f"{DAG}: {event}"
+            _html(letter) for letter in self.mail.letters if letter["subject"] == f"{DAG}: {event}"
         ]
 
 
@@ -174,7 +173,12 @@ def _lives(pid: int) -> bool:
         return False
 
 
-def _until(is_so: Any) -> None:
+def _html(letter: EmailMessage) -> str:
+    body = letter.get_body(("html",))
+    return body.get_content() if body else ""
+
+
+def _until(is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + WAIT_S
     while not is_so():
         assert time.monotonic() < deadline, "not in time"
