@@ -42,24 +42,26 @@ def declare(dag_id: str, dataset: Dataset, text: str, params: dict[str, Param], 
         max_active_runs=1,
         tags=["gristmill", dataset.name],
         default_args=default_args(dataset),
-        deadline=_deadline(dag_id),
+        deadline=_deadline(dag_id, dataset),
         **{"catchup": False, **more},
     )
 
 
-def _deadline(dag_id: str) -> DeadlineAlert | None:
+def _deadline(dag_id: str, dataset: Dataset) -> DeadlineAlert | None:
     """When people are told that a run is late; 0 hours: never.
 
     Airflow 3.3.2's ``dag.test()`` fails at the end of a DAG that has a deadline: it takes alerts
     for ids of rows that only the scheduler makes.
     """
-    hours = settings.number("deadline_hours")
+    hours = settings.deadline_hours()
     if not hours:
         return None
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=timedelta(hours=hours),
-        callback=AsyncCallback(_LATE, {"dag": dag_id, "hours": hours}),
+        callback=AsyncCallback(
+            _LATE, {"dag": dag_id, "hours": hours, "page": dataset.quality_page}
+        ),
     )
 
 

@@ -77,11 +77,13 @@ def take(context: Mapping[str, Any], announced: tuple[Asset, ...], version: int 
     """Give the results to go on from.
 
     A run that events have started takes the last of them; one that a person has started, the
-    event that announced ``version``, or the newest if that is None.
+    event that announced ``version``, or the newest if that is None; a dry run, nothing.
 
     Raises:
         AirflowFailException: Nothing was announced, or not that version.
     """
+    if context["params"]["dry_run"]:
+        return {}
     events = [item for asset in announced for item in _triggers(context, asset)]
     if not events or version is not None:
         events = list(context["inlet_events"][announced[0]])

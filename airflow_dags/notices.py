@@ -8,8 +8,12 @@ import json
 import logging
 import urllib.request
 from datetime import UTC, datetime
+from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+from airflow.configuration import conf
 
 from airflow_dags import connections, settings
 
@@ -31,7 +35,7 @@ def tell_of_failure(quality_page: str) -> Any:
                 "run": ti.run_id,
                 "attempt": ti.try_number,
                 "error": said.splitlines()[0],
-                "report": f"{settings.place('lake')}/{quality_page}",
+                "report": _report(quality_page),
                 "log": getattr(ti, "log_url", ""),
             }
         )
@@ -39,28 +43,48 @@ def tell_of_failure(quality_page: str) -> Any:
     return tell
 
 
+def tell_of_delay(dag: str, hours: float, quality_page: str, run: str) -> None:
+    """Tell that a run has not ended in ``hours`` hours, and where to look at it."""
+    pages = conf.get("api", "base_url", fallback="").rstrip("/")
+    send(
+        {
+            "event": "late",
+            "dag": dag,
+            "run": run,
+            "error": f"over {hours:g} hours",
+            "report": _report(quality_page),
+            "log": f"{pages}/dags/{dag}/runs/{quote(run)}",
+        }
+    )
+
+
 def send(notice: dict[str, Any]) -> None:
     """Send a notice everywhere that the settings name."""
     notice = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **notice}
-    text = "; ".join(f"{name}: {value}" for name, value in notice.items() if value)
-    _log.error("Notice: %s", text)
+    _log.error("Notice: %s", "; ".join(_lines(notice)))
     for way in (_write, _post, _mail):
         try:
-            way(notice, text)
+            way(notice)
         except Exception:  # noqa: BLE001  whatever it is, the others are still to be told
             _log.exception("The notice can't be sent by %s", way.__name__.strip("_"))
 
 
-def _write(notice: dict[str, Any], text: str) -> None:
-    del text
+def _report(quality_page: str) -> str:
+    return f"{settings.place('lake')}/{quality_page}"
+
+
+def _lines(notice: dict[str, Any]) -> list[str]:
+    return [f"{name}: {value}" for name, value in notice.items() if value]
+
+
+def _write(notice: dict[str, Any]) -> None:
     path = Path(settings.place("notices"))
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         file.write(json.dumps(notice) + "\n")
 
 
-def _post(notice: dict[str, Any], text: str) -> None:
-    del notice
+def _post(notice: dict[str, Any]) -> None:
     conn_id = settings.setting("notices_conn")
     if not conn_id:
         return
@@ -70,16 +94,17 @@ def _post(notice: dict[str, Any], text: str) -> None:
             f"connection {conn_id}: expected the address of a web hook, such as Slack's, as its "
             "password; got none that begins with https://"
         )
-    body = json.dumps({"text": text}).encode()
+    body = json.dumps({"text": "\n".join(_lines(notice))}).encode()
     request = urllib.request.Request(  # noqa: S310  see above
         address, body, {"Content-Type": "application/json"}
     )
     urllib.request.urlopen(request, timeout=_TIMEOUT_S).close()  # noqa: S310  see above
 
 
-def _mail(notice: dict[str, Any], text: str) -> None:
+def _mail(notice: dict[str, Any]) -> None:
     receivers = settings.setting("notices_email").split()
     if receivers:
         from airflow.utils.email import send_email  # noqa: PLC0415  rarely needed, slow to import
 
+        text = escape("\n".join(_lines(notice)))
         send_email(receivers, f"{notice['dag']}: {notice['event']}", f"<pre>{text}</pre>")

@@ -11,7 +11,7 @@ from typing import Any
 from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import Asset, BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 from airflow.sdk.log import mask_secret
 
 from airflow_dags import connections, handover, outcome, process, settings
@@ -68,9 +68,20 @@ class Job(BaseOperator):
         return result
 
     def on_kill(self) -> None:
-        """End the job, and all that it started."""
+        """End the job and all that it started, and this attempt wherever it stands.
+
+        Airflow calls it in a handler of SIGTERM and would go on with what that has interrupted: an
+        attempt that was still clearing up after the one before would then start its job.
+
+        Raises:
+            AirflowException: Always.
+        """
         if self._mark:
-            process.end_marked(self._mark)
+            process.end_marked(self._mark, process.ASK_KILLED_S)
+        raise AirflowException(
+            f"{self.of[1].job} of {self.of[0].name} was told to end, and has: somebody set the "
+            "task's state, or its worker is stopping"
+        )
 
     def _results(self, context: Any) -> dict[str, Result]:
         """Results of other DAGs, and of the tasks before this one."""

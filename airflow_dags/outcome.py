@@ -24,10 +24,10 @@ def result_of(done: Finished, of: tuple[Dataset, Task]) -> Result:
     dataset, task = of
     if done.code:
         said = f"{task.job} of {dataset.name}: exit code {done.code}: {last_error(done.lines)}"
-        has_judged = task.is_gate and done.code == 1 and _says_error(done.lines)
-        raise (AirflowFailException if has_judged or done.code == _USAGE else AirflowException)(
-            said
-        )
+        has_judged = task.is_gate and done.code == 1 and _errors(done.lines)
+        if has_judged or done.code == _USAGE:
+            raise AirflowFailException(said)
+        raise AirflowException(said)
     value = _parse(done.last)
     if not isinstance(value, dict) or value.get("dataset") != dataset.name:
         raise AirflowFailException(
@@ -39,13 +39,12 @@ def result_of(done: Finished, of: tuple[Dataset, Task]) -> Result:
 
 def last_error(lines: tuple[str, ...]) -> str:
     """Give the last line that says an error, else the last line."""
-    errors = [line for line in lines if line.startswith(_ERROR)]
     others = [line for line in lines if line.strip()]
-    return (errors or others or ["it printed nothing"])[-1].removeprefix(_ERROR)
+    return (_errors(lines) or others or ["it printed nothing"])[-1].removeprefix(_ERROR)
 
 
-def _says_error(lines: tuple[str, ...]) -> bool:
-    return any(line.startswith(_ERROR) for line in lines)
+def _errors(lines: tuple[str, ...]) -> list[str]:
+    return [line for line in lines if line.startswith(_ERROR)]
 
 
 def _parse(line: str) -> Any:

@@ -17,6 +17,8 @@ import psutil
 
 MARK = "GRISTMILL_TASK"
 _ASK_S = 20.0
+# Airflow kills a task 5 s after it has told it to end: what the task started must be gone by then
+ASK_KILLED_S = 2.0
 _KILL = (psutil.Process.kill, 10.0)
 _ROUNDS = 5
 _KEPT_LINES = 200

@@ -8,9 +8,8 @@ from airflow_dags import handover
 from airflow_dags.declare import declare, jobs
 from airflow_dags.handover import Result
 from airflow_dags.rendering import Dataset
-from airflow_dags.train import version_param
+from airflow_dags.train import TAKE, version_param
 
-_TAKE = "take_features"
 _SCORE = """Score the features table with the champion.
 
 Starts when `prepare_{name}` has announced a table or `train_{name}` a model. While no model was
@@ -26,7 +25,7 @@ def score(dataset: Dataset) -> DAG:
     """Declare the DAG that scores one data set."""
     table, model = handover.features(dataset.name), handover.model(dataset.name)
     options = {
-        "takes": _TAKE,
+        "takes": TAKE,
         "asks": ("model", "split"),
         "announces": handover.predictions(dataset.name),
     }
@@ -40,12 +39,11 @@ def score(dataset: Dataset) -> DAG:
     text = _SCORE.format(name=dataset.name)
     with declare(f"score_{dataset.name}", dataset, text, params, schedule=(table | model)) as dag:
 
-        @task(task_id=_TAKE, inlets=[table, model])
+        @task(task_id=TAKE, inlets=[table, model])
         def take_features(**context: Any) -> Result:
-            if context["params"]["dry_run"]:
-                return {}
-            results = handover.take(context, (table, model), context["params"]["features_version"])
-            if context["params"]["model"] == "champion":
+            params = context["params"]
+            results = handover.take(context, (table, model), params["features_version"])
+            if params["model"] == "champion" and not params["dry_run"]:
                 handover.require_model(context, dataset.name)
             return results
 
@@ -61,8 +59,6 @@ def report_quality(dataset: Dataset) -> DAG:
 
         @task(task_id="take_predictions", inlets=[announced])
         def take_predictions(**context: Any) -> Result:
-            if context["params"]["dry_run"]:
-                return {}
             return handover.take(context, (announced,), None)
 
         made = jobs(

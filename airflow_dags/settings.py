@@ -33,7 +33,8 @@ _DEFAULTS = {
 }
 _NEEDED = ("infra/airflow/job", "build/venv/bin/python", "jobs")
 # what decides the form of a DAG: of the environment only
-_NUMBERS = {"np": 2, "max_np": 8, "retries": 2, "retry_delay_s": 60, "deadline_hours": 6}
+_NUMBERS = {"np": 2, "max_np": 8, "retries": 2, "retry_delay_s": 60}
+_DEADLINE_HOURS = "6"
 
 
 class SettingsError(AirflowFailException):
@@ -70,6 +71,18 @@ def number(name: str) -> int:
     if not text.isdecimal():
         raise ValueError(f"GRISTMILL_{name.upper()}: expected a whole number; got {text!r}")
     return int(text)
+
+
+def deadline_hours() -> float:
+    """Give after how many hours a run is late; 0: never.
+
+    Raises:
+        ValueError: It is no number of 0 or more; shown as the import error of the DAGs.
+    """
+    text = os.environ.get("GRISTMILL_DEADLINE_HOURS", _DEADLINE_HOURS)
+    if not text.replace(".", "", 1).isdecimal():
+        raise ValueError(f"GRISTMILL_DEADLINE_HOURS: expected hours, such as 1.5; got {text!r}")
+    return float(text)
 
 
 def rendering() -> Path:

@@ -39,8 +39,6 @@ def train(dataset: Dataset) -> DAG:
 
         @task(task_id=TAKE, inlets=[announced])
         def take_features(**context: Any) -> Result:
-            if context["params"]["dry_run"]:
-                return {}
             return handover.take(context, (announced,), context["params"]["features_version"])
 
         before, after = dataset.part("train")[:-1], dataset.part("train")[-1:]

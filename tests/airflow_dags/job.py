@@ -36,24 +36,42 @@ def _play(play: dict[str, Any]) -> None:
         print(text, flush=True)
     if "says" in play:
         print(os.environ[play["says"]], flush=True)
+    if play.get("is_told_to_end"):
+        _live_on()
     if play.get("leaves"):
-        _leave_one_behind()
+        _leave_one_behind(play["leaves"])
     if "code" in play:
         sys.exit(play["code"])
 
 
-def _leave_one_behind() -> None:
+def _live_on() -> None:
+    """Let the task be told to end while two processes live, neither of which ends when asked."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    child = subprocess.Popen(
+        command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    (PROJECT / "left.txt").write_text(f"{os.getpid()} {child.pid}")
+    os.kill(os.getppid(), signal.SIGTERM)
+    time.sleep(60)
+    (PROJECT / "outlived.txt").touch()
+
+
+def _leave_one_behind(script: str) -> None:
     """The first attempt starts a process that goes on, and is killed; the next looks for it."""
     noted = PROJECT / "left.txt"
     if noted.exists():
         gone = not Path("/proc", noted.read_text()).exists()
         (PROJECT / "seen.txt").write_text("gone" if gone else "still there")
         return
-    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    command = [sys.executable, "-c", script, str(os.getppid())]
     left = subprocess.Popen(
         command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     noted.write_text(str(left.pid))
+    ready = PROJECT / "ready.txt"
+    while "ready.txt" in script and not ready.exists():
+        time.sleep(0.02)
     os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(60)
 

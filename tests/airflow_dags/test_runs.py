@@ -160,15 +160,6 @@ def test_a_table_that_breaks_its_contract_stops_the_run_at_once(project: Project
     assert notice["task"] == "validate_deduplicated"
 
 
-def test_what_a_killed_attempt_left_is_ended_before_the_next_one_begins(project: Project) -> None:
-    project.play("ingest", leaves=True)
-    settings = RETRIES
-    said = project.run("prepare_parcels", environment=settings)
-    assert said["states"]["ingest"] == "success", project.logged[-3000:]
-    assert [call["job"] for call in project.calls].count("ingest") == 2
-    assert (project.folder / "seen.txt").read_text() == "gone"
-
-
 def test_a_dry_run_says_the_commands_and_does_nothing(project: Project) -> None:
     before = project.run("maintain_tables_parcels")["events"]
     for name in ("prepare", "train", "score", "report_quality"):

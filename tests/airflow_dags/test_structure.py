@@ -146,17 +146,23 @@ def test_a_scheduled_run_after_the_end_of_the_schedule_is_skipped(airflow: Airfl
 def test_a_run_that_is_late_is_told(airflow: Airflow, tmp_path: Path) -> None:
     context = {"dag_run": {"dag_run_id": "scheduled__1"}, "deadline": {}}
     notices = tmp_path / "notices.jsonl"
-    said = airflow.ask(
-        "late", {"GRISTMILL_NOTICES": str(notices)}, dag="train_flights", context=context
-    )
+    told = {
+        "GRISTMILL_NOTICES": str(notices),
+        "GRISTMILL_LAKE": "/lake",
+        "AIRFLOW__API__BASE_URL": "http://mill:8080/",
+    }
+    said = airflow.ask("late", told, dag="train_flights", context=context)
     assert said == {"path": "gristmill_deadlines.tell_of_delay"}
     (notice,) = [json.loads(line) for line in notices.read_text().splitlines()]
-    assert (notice["event"], notice["dag"], notice["run"], notice["error"]) == (
-        "late",
-        "train_flights",
-        "scheduled__1",
-        "over 6 hours",
-    )
+    del notice["at"]
+    assert notice == {
+        "event": "late",
+        "dag": "train_flights",
+        "run": "scheduled__1",
+        "error": "over 6 hours",
+        "report": "/lake/flights/reports/quality/index.html",
+        "log": "http://mill:8080/dags/train_flights/runs/scheduled__1",
+    }
 
 
 def test_the_params_of_training_have_limits(airflow: Airflow) -> None:
@@ -169,6 +175,7 @@ def test_the_params_of_training_have_limits(airflow: Airflow) -> None:
     ("name", "value", "words"),
     [
         ("GRISTMILL_NP", "many", "GRISTMILL_NP: expected a whole number; got 'many'"),
+        ("GRISTMILL_DEADLINE_HOURS", "soon", "expected hours, such as 1.5; got 'soon'"),
         ("GRISTMILL_DAGS", "/nowhere/dags.json", "Run infra/airflow/render"),
     ],
 )

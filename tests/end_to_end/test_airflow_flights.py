@@ -7,13 +7,20 @@ from typing import Any
 
 import pytest
 
-from tests.airflow_service import Airflow, airflow, log_in
+from tests.airflow_pages import log_in, wait_until_loaded
+from tests.airflow_service import Airflow, airflow
 from tests.browser import browser
 
 PROJECT = Path(__file__).parents[2]
 SCREENSHOTS = PROJECT / "build" / "airflow" / "screenshots"
 RUN = "all_of_2013"
-DAGS = ("prepare_flights", "train_flights", "score_flights")
+DAGS = (
+    "prepare_flights",
+    "train_flights",
+    "score_flights",
+    "report_quality_flights",
+    "maintain_tables_flights",
+)
 WAIT_S = 3000.0
 pytestmark = pytest.mark.slow
 
@@ -68,6 +75,13 @@ def test_every_flight_is_accounted_for(flown: Flown) -> None:
     assert features["kept"] == 336_776 - 9_430
 
 
+def test_the_watch_finds_no_error_in_what_the_champion_learned_from(flown: Flown) -> None:
+    dag = "report_quality_flights"
+    details = flown.service.xcom(dag, flown.runs[dag], "report_quality")["details"]
+    assert details["errors"] == {}
+    assert details["rows_now"] == 336_776 - 9_430
+
+
 def test_the_events_of_the_assets_carry_version_rows_and_verdict(flown: Flown) -> None:
     events = _events(flown.service)
     assert {*events} == {"features_flights", "model_flights", "predictions_flights"}
@@ -86,19 +100,24 @@ def test_pages_of_the_flights(flown: Flown, tmp_path: Path) -> None:
             last = [*flown.service.task_states(dag, run)][-1]
             page.open(f"{flown.service.url}/dags/{dag}")
             page.wait_for(f"document.querySelectorAll('a[href*=\"/tasks/{last}\"]').length")
+            wait_until_loaded(page)
             page.screenshot(SCREENSHOTS / f"{dag}-grid.png")
         page.evaluate("localStorage.setItem('default_dag_view', '\"graph\"')")
         for dag, run in flown.runs.items():
             page.open(f"{flown.service.url}/dags/{dag}/runs/{run}")
-            page.wait_for("document.querySelectorAll('.react-flow__node').length > 1")
+            tasks = len(flown.service.task_states(dag, run))
+            page.wait_for(f"document.querySelectorAll('.react-flow__node').length >= {tasks}")
             page.wait_for("document.body.innerText.includes('Success')")
+            wait_until_loaded(page)
             page.screenshot(SCREENSHOTS / f"{dag}-graph.png")
         page.open(f"{flown.service.url}/assets")
         page.wait_for("document.body.innerText.includes('predictions_flights')")
+        wait_until_loaded(page)
         page.screenshot(SCREENSHOTS / "assets.png")
         number = flown.service.asset("features_flights")
         page.open(f"{flown.service.url}/assets/{number}")
         page.wait_for("document.querySelectorAll('.react-flow__node').length > 1")
+        wait_until_loaded(page)
         page.screenshot(SCREENSHOTS / "asset-features.png")
 
 
