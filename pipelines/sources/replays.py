@@ -3,6 +3,10 @@
 A replay is two files: the mended rows as text, a source file like any other, and a record that says
 which rows of which files they stand for and which rows were discarded. Ingest reads both, so it
 stays a function of its files: run again, it gives the same tables, and what was mended stays so.
+
+Replays are numbered in the order in which they are made; on a local disk their lock sees to it. On
+S3 and HDFS there is none, so the name also holds a digest of the rows, which no other replay
+overwrites, and of two that settle one row at once none stays, see ``refuse_rivals``.
 """
 
 import dataclasses
@@ -13,9 +17,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import ContractError, StateError
+from pipelines.errors import ContractError, ParameterError, StateError
 from pipelines.sources.inspect_files import SourceFile, inspect_files
-from pipelines.state import read_object, write_bytes, write_json
+from pipelines.state import fingerprint, read_object, write_bytes, write_json
+from pipelines.storage.copies import local_file
+from pipelines.storage.place import is_remote
 from schemas.contract import Source
 
 REPLAYED = "replayed"
@@ -61,7 +67,7 @@ class Replay:
 
     def remove(self) -> None:
         """Undo it: the rows that it settled are open again at the next ingest."""
-        self.path.with_suffix(".json").unlink()
+        self.path.with_suffix(".json").unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
 
@@ -111,7 +117,7 @@ def take_replays(
     settled: list[tuple[Replay, Settled]] = []
     absent: list[tuple[str, int]] = []
     for replay in read_replays(folder):
-        there = [row for row in replay.rows if places.has(row)]
+        there = [row for row in replay.rows if places.take(row)]
         settled += [(replay, row) for row in there]
         mended = [row.mended_position for row in there if row.mended_position is not None]
         if not mended:
@@ -139,8 +145,7 @@ def land_replay(
     Raises:
         ContractError: The mended rows together are no file that ingest could read; nothing is kept.
     """
-    last = max((int(replay.name[len(PREFIX) : -4]) for replay in read_replays(folder)), default=0)
-    name = f"{PREFIX}{last + 1:04d}"
+    name = _next_name(folder, rows)
     replay = Replay(f"{name}.csv", folder / f"{name}.csv", at.isoformat(), tuple(_place(rows)))
     if replay.has_file:
         header = source.delimiter.join(column.name for column in source.columns)
@@ -156,8 +161,42 @@ def land_replay(
     return replay
 
 
+def _next_name(folder: Path, rows: Sequence[tuple[Settled, str]]) -> str:
+    numbers = [replay.name[len(PREFIX) :].partition(".")[0] for replay in read_replays(folder)]
+    last = max((int(number.partition("-")[0]) for number in numbers), default=0)
+    said = fingerprint([[asdict(row), text] for row, text in rows]) if is_remote(folder) else ""
+    return f"{PREFIX}{last + 1:04d}{said and '-'}{said}"
+
+
+def refuse_rivals(folder: Path, mine: Replay) -> None:
+    """Take a replay back that was just landed if another one settles a row of it too.
+
+    Without a lock two can land at once. Each looks after its record is there, so one of the two at
+    least sees the other.
+
+    Raises:
+        ParameterError: There is another one; names it, and the row.
+    """
+    places = {_row_place(row) for row in mine.rows}
+    for other in read_replays(folder):
+        shared = places & {_row_place(row) for row in other.rows}
+        if other.name != mine.name and shared:
+            mine.remove()
+            name, _, position = min(shared)
+            raise ParameterError(
+                f"--rows: {name} line {position} was settled by another replay at the same time, "
+                f"{other.name}; nothing of this file was landed. Export again: what is open can "
+                "be mended"
+            )
+
+
+def _row_place(row: Settled) -> tuple[str, str, int]:
+    return row.file, row.digest, row.position
+
+
 def _check_landed(dataset: str, source: Source, path: Path, num_rows: int) -> None:
-    (file,), _ = inspect_files(dataset, source, [path])
+    with local_file(path) as copy:
+        (file,), _ = inspect_files(dataset, source, [copy])
     if file.num_rows != num_rows:
         raise ContractError(
             f"{dataset}: source {source.name}: expected {num_rows} mended rows, one each; they "
@@ -176,13 +215,20 @@ class _Places:
     def __init__(self, files: set[tuple[str, str]]) -> None:
         self._files = files
         self._mended: dict[tuple[str, str], set[int]] = {}
+        self._settled: set[tuple[str, str, int]] = set()
 
     def add(self, file: SourceFile, positions: Sequence[int]) -> None:
         self._mended[file.name, file.digest] = set(positions)
 
-    def has(self, row: Settled) -> bool:
-        named = (row.file, row.digest)
-        return named in self._files or row.position in self._mended.get(named, ())
+    def take(self, row: Settled) -> bool:
+        """Say whether the row is there and nobody has settled it before."""
+        named, place = (row.file, row.digest), _row_place(row)
+        is_there = named in self._files or row.position in self._mended.get(named, ())
+        # of two records that speak of one row, the first counts
+        is_taken = is_there and place not in self._settled
+        if is_taken:
+            self._settled.add(place)
+        return is_taken
 
 
 def _place(rows: Sequence[tuple[Settled, str]]) -> Iterator[Settled]:
