@@ -140,6 +140,7 @@ def _pins(layout: Layout, params: MaintainParams, now: datetime) -> Pins:
     for name, tables in unfinished_trainings(layout):
         for table in tables:
             pins.add(table, f"the training {name}, not finished")
+    _check_registry(layout, params)
     if params.registry or layout.registry.exists():
         opened = store.open_registry(params.registry, layout.registry)
         champion = store.find_champion(opened, layout.dataset)
@@ -152,6 +153,16 @@ def _pins(layout: Layout, params: MaintainParams, now: datetime) -> Pins:
             if "features" in version.tags:
                 pins.add(parse_version(version.tags["features"]), who)
     return pins
+
+
+def _check_registry(layout: Layout, params: MaintainParams) -> None:
+    """Raise if models were registered in a database that is not named: they pin versions."""
+    packages, database = layout.registry / "artifacts", layout.registry / store.SQLITE
+    if not params.registry and packages.exists() and not database.exists():
+        raise ParameterError(
+            "--registry: expected the postgresql://USER@HOST/NAME of the models whose packages are "
+            f"in {packages}; got none. They pin versions of tables; nothing was deleted"
+        )
 
 
 def _maintain(

@@ -212,11 +212,11 @@ def test_features_and_predictions_are_held_to_what_the_champion_learned_from(
 ) -> None:
     files, said = kept.drift["files"], kept.drift["details"]
     assert place(files["report"]).read_text().startswith("<!DOCTYPE html>")
-    assert (said["verdict"], said["num_errors"], said["rows_reference"]) == ("ok", 0, 2128)
+    assert (said["verdict"], said["rows_now"], said["rows_reference"]) == ("ok", 3000, 2111)
     (look,) = read_records(walked.lake.base / "drift_history")
     assert (walked.lake.base / look["page"]).is_file()
     index = (walked.lake.base / "reports" / "quality" / "index.html").read_text()
-    assert "../drift/" in index
+    assert f"drift/{said['fingerprint']}/index.html" in index
 
 
 def test_a_key_is_followed_as_on_a_local_root(
@@ -262,7 +262,7 @@ def test_upkeep_changes_no_row_and_keeps_what_a_writer_may_commit(
 
 
 def test_upkeep_without_the_registry_that_pins_versions_is_refused(kept: Kept) -> None:
-    assert "--registry: expected postgresql://USER@HOST/NAME" in kept.refused
+    assert "--registry: expected the postgresql://USER@HOST/NAME of the models" in kept.refused
 
 
 def test_rows_that_were_purged_are_in_no_file(kept: Kept) -> None:
