@@ -24,9 +24,9 @@ from pipelines.sources.replays import (
     Settled,
     land_replay,
     read_replays,
-    refuse_rivals,
     text_digest,
 )
+from pipelines.sources.rivals import refuse_rivals
 from pipelines.step import StepResult, read_record
 from pipelines.storage.place import place
 from pipelines.tables.by_interval import INTERVAL

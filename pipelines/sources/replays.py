@@ -6,7 +6,7 @@ stays a function of its files: run again, it gives the same tables, and what was
 
 Replays are numbered in the order in which they are made; on a local disk their lock sees to it. On
 S3 and HDFS there is none, so the name also holds a digest of the rows, which no other replay
-overwrites, and of two that settle one row at once none stays, see ``refuse_rivals``.
+overwrites, and of two that settle one row at once none stays, see ``pipelines.sources.rivals``.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import ContractError, ParameterError, StateError
+from pipelines.errors import ContractError, StateError
 from pipelines.sources.inspect_files import SourceFile, inspect_files
 from pipelines.state import fingerprint, read_object, write_bytes, write_json
 from pipelines.storage.copies import local_file
@@ -49,6 +49,11 @@ class Settled:
     mended_position: int | None
     text: str
     note: str
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """What names the row that was set aside."""
+        return self.file, self.digest, self.position
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,32 +173,6 @@ def _next_name(folder: Path, rows: Sequence[tuple[Settled, str]]) -> str:
     return f"{PREFIX}{last + 1:04d}{said and '-'}{said}"
 
 
-def refuse_rivals(folder: Path, mine: Replay) -> None:
-    """Take a replay back that was just landed if another one settles a row of it too.
-
-    Without a lock two can land at once. Each looks after its record is there, so one of the two at
-    least sees the other.
-
-    Raises:
-        ParameterError: There is another one; names it, and the row.
-    """
-    places = {_row_place(row) for row in mine.rows}
-    for other in read_replays(folder):
-        shared = places & {_row_place(row) for row in other.rows}
-        if other.name != mine.name and shared:
-            mine.remove()
-            name, _, position = min(shared)
-            raise ParameterError(
-                f"--rows: {name} line {position} was settled by another replay at the same time, "
-                f"{other.name}; nothing of this file was landed. Export again: what is open can "
-                "be mended"
-            )
-
-
-def _row_place(row: Settled) -> tuple[str, str, int]:
-    return row.file, row.digest, row.position
-
-
 def _check_landed(dataset: str, source: Source, path: Path, num_rows: int) -> None:
     with local_file(path) as copy:
         (file,), _ = inspect_files(dataset, source, [copy])
@@ -222,12 +201,12 @@ class _Places:
 
     def take(self, row: Settled) -> bool:
         """Say whether the row is there and nobody has settled it before."""
-        named, place = (row.file, row.digest), _row_place(row)
+        named = (row.file, row.digest)
         is_there = named in self._files or row.position in self._mended.get(named, ())
         # of two records that speak of one row, the first counts
-        is_taken = is_there and place not in self._settled
+        is_taken = is_there and row.place not in self._settled
         if is_taken:
-            self._settled.add(place)
+            self._settled.add(row.place)
         return is_taken
 
 

@@ -22,10 +22,10 @@ from pipelines.sources.replays import (
     Settled,
     land_replay,
     read_replays,
-    refuse_rivals,
     take_replays,
     text_digest,
 )
+from pipelines.sources.rivals import refuse_rivals
 from pipelines.state import write_json
 from pipelines.storage.copies import local_files
 from pipelines.storage.place import RemotePath, place
