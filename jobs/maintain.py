@@ -7,7 +7,7 @@ from pipelines.spark.session import spark_session
 
 def maintain(params: MaintainParams) -> Maintained:
     """Maintain with a Spark session of this job's own, started if it is needed."""
-    return run(lambda: spark_session("maintain"), params)
+    return run(lambda: spark_session("maintain", params.root), params)
 
 
 if __name__ == "__main__":

@@ -198,7 +198,7 @@ REPORT_QUALITY = Step(
     settings=("registry",),
     is_gate=True,
 )
-MAINTAIN = Step("maintain", "maintain")
+MAINTAIN = Step("maintain", "maintain", settings=("registry",))
 
 
 def position(name: str, flag: str) -> int:

@@ -95,11 +95,15 @@ class _Input:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What one run is about: the data set, what of its tables is replaced, and the run's name."""
+    """What one run is about: the data set, what of its tables is replaced, and the run's name.
+
+    ``places`` are those that it was given for its sources.
+    """
 
     spec: DatasetSpec
     slice: Slice
     key: StepKey
+    places: tuple[str, ...]
 
     @property
     def span(self) -> Span | None:
@@ -130,12 +134,13 @@ def run(spark: SparkSession, params: IngestParams) -> StepResult:
             interval is none that the contract's sources can be written by.
         LedgerError: Spark read other rows than the files hold, or rows by fate do not add up.
     """
-    # what is unpacked is read from a local disk, wherever the tables go
-    with local_files(Layout(params.root, params.dataset).landing, ()) as landing:
-        return _run(spark, params, landing)
+    layout = Layout(params.root, params.dataset)
+    # what is unpacked or was mended is read from a local disk, wherever the tables go
+    with local_files(layout.landing, ()) as landing, local_files(layout.all_replays) as replays:
+        return _run(spark, params, landing, replays)
 
 
-def _run(spark: SparkSession, params: IngestParams, landing: Path) -> StepResult:
+def _run(spark: SparkSession, params: IngestParams, landing: Path, replays: Path) -> StepResult:
     spec, layout = dataset(params.dataset), Layout(params.root, params.dataset)
     span = parse_span(spec, params.interval_start, params.interval_end)
     places = read_places(spec, params.sources)
@@ -144,13 +149,13 @@ def _run(spark: SparkSession, params: IngestParams, landing: Path) -> StepResult
     for source in spec.sources:
         found = locate(spec.name, source, places.get(source.name, ()), landing)
         files, left_out = inspect_files(spec.name, source, found)
-        taken = take_replays(spec.name, source, layout.replays(source.name), files)
+        taken = take_replays(spec.name, source, replays / source.name, files)
         inputs[source.name] = _Input(files, taken)
         repeated += left_out
     digests = {name: item.decides() for name, item in inputs.items()}
     said = (str(span),) if span else ()
     key = step_key(STEP, layout, spec.fingerprint(), digests, *said)
-    asked = _Asked(spec, Slice(span), key)
+    asked = _Asked(spec, Slice(span), key, params.sources)
     made = once(key, lambda: _ingest(spark, asked, inputs), lambda known: _is_done(known, asked))
     account_for(made, layout)
     return replace(made, details={**made.details, "same_bytes_left_out": repeated})
@@ -174,6 +179,7 @@ def _ingest(spark: SparkSession, asked: _Asked, inputs: dict[str, _Input]) -> St
     details: dict[str, Any] = {
         "quarantine": str(quarantine),
         "files": {name: [asdict(file) for file in it.files] for name, it in inputs.items()},
+        "sources": list(asked.places),
     }
     if asked.span:
         names = [source.name for source in dated_sources(spec)]

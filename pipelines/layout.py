@@ -58,9 +58,14 @@ class Layout:
         """Source files as they came, unpacked."""
         return self.base / "landing"
 
+    @property
+    def all_replays(self) -> Path:
+        """Rows that were mended by hand, a folder for each source."""
+        return self.base / "replays"
+
     def replays(self, source: str) -> Path:
         """Rows of one source that were mended by hand, and what they stand for."""
-        return self.base / "replays" / source
+        return self.all_replays / source
 
     def scratch(self, step: str, fingerprint: str) -> Path:
         """Files of one execution of a step, which end with it."""

@@ -5,7 +5,6 @@ version that somebody may still want: a registered model, a training that is not
 run. The features table has files of planned size, so its files are not joined.
 """
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,8 @@ from pipelines.errors import ParameterError
 from pipelines.layout import Layout
 from pipelines.lock import hold_lock
 from pipelines.registry import store
-from pipelines.storage.place import require_local
+from pipelines.storage.files import last_change, remove_folder
+from pipelines.storage.place import is_remote, place
 from pipelines.tables.commits import versions
 from pipelines.tables.delta import last_version, lock_table
 from pipelines.tables.pins import Pins, pin_runs, tables_of_training, unfinished_trainings
@@ -40,7 +40,7 @@ class MaintainParams:
     root: str = param("folder that holds all data sets, e.g. lake")
     older_than_days: int = param(
         "delete files that were replaced so many days ago or more; 0: all but those of the last "
-        "version and of pinned ones",
+        "version and of pinned ones. On S3 and HDFS, files that no version names stay for 7",
         30,
     )
     dry_run: bool = param("say what would be done, and do nothing", False)
@@ -80,10 +80,12 @@ def run(
 ) -> Maintained:
     """Maintain all tables of a data set; a repeated run finds nothing to do.
 
-    Killed anywhere, it leaves readable tables. A second one waits for the first.
+    Killed anywhere, it leaves readable tables. A second one waits for the first; on S3 and HDFS,
+    where there is no lock, both do their work, and the commits decide.
 
     Args:
-        spark: Starts Spark; called only if files of a table that Spark writes are to be joined.
+        spark: Starts Spark; called only if files of a table that Spark writes are to be joined, or,
+            on S3 and HDFS, of any.
         params: What to maintain.
         now: The moment from which age is counted; now by default.
 
@@ -96,7 +98,6 @@ def run(
     """
     if params.older_than_days < 0:
         raise ParameterError(f"--older-than-days: expected 0 or more; got {params.older_than_days}")
-    require_local(params.root, "maintain")
     layout = Layout(params.root, dataset(params.dataset).name)
     joined, records = _tables(layout)
     if not joined and not records:
@@ -128,7 +129,7 @@ def run(
 def _tables(layout: Layout) -> tuple[list[Path], list[Path]]:
     """Tables that Spark writes, and small ones that grow by a few rows at a time."""
     found = [path for layer in LAYERS for path in sorted((layout.base / layer).glob("*"))]
-    found += [Path(layout.predictions), Path(layout.quarantine)]
+    found += [place(layout.predictions), place(layout.quarantine)]
     records = [layout.ledger, layout.measures, layout.drift_history]
     return [path for path in found if versions(path)], [path for path in records if versions(path)]
 
@@ -139,6 +140,7 @@ def _pins(layout: Layout, params: MaintainParams, now: datetime) -> Pins:
     for name, tables in unfinished_trainings(layout):
         for table in tables:
             pins.add(table, f"the training {name}, not finished")
+    _check_registry(layout, params)
     if params.registry or layout.registry.exists():
         opened = store.open_registry(params.registry, layout.registry)
         champion = store.find_champion(opened, layout.dataset)
@@ -151,6 +153,16 @@ def _pins(layout: Layout, params: MaintainParams, now: datetime) -> Pins:
             if "features" in version.tags:
                 pins.add(parse_version(version.tags["features"]), who)
     return pins
+
+
+def _check_registry(layout: Layout, params: MaintainParams) -> None:
+    """Raise if models were registered in a database that is not named: they pin versions."""
+    packages, database = layout.registry / "artifacts", layout.registry / store.SQLITE
+    if not params.registry and packages.exists() and not database.exists():
+        raise ParameterError(
+            "--registry: expected the postgresql://USER@HOST/NAME of the models whose packages are "
+            f"in {packages}; got none. They pin versions of tables; nothing was deleted"
+        )
 
 
 def _maintain(
@@ -185,7 +197,7 @@ def _join(
     count = small_files(table)
     if params.dry_run or not count:
         return count
-    if is_records:
+    if is_records and not is_remote(path):
         before, after = compact_records(path)
         return before - after
     made = join_files(spark(), table)
@@ -198,13 +210,9 @@ def _scratch(layout: Layout, params: MaintainParams, now: datetime) -> tuple[str
     old = [
         path
         for path in sorted(layout.base.glob(".*-*"))
-        if path.is_dir() and _last_change(path) < limit.timestamp()
+        if path.is_dir() and last_change(path) < limit.timestamp()
     ]
     if not params.dry_run:
         for path in old:
-            shutil.rmtree(path)
+            remove_folder(path)
     return tuple(path.name for path in old)
-
-
-def _last_change(folder: Path) -> float:
-    return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))

@@ -26,8 +26,9 @@ from pipelines.sources.replays import (
     read_replays,
     text_digest,
 )
+from pipelines.sources.rivals import refuse_rivals
 from pipelines.step import StepResult, read_record
-from pipelines.storage.place import require_local
+from pipelines.storage.place import place
 from pipelines.tables.by_interval import INTERVAL
 from pipelines.tables.delta import lock_table
 from pipelines.tables.ledger_table import read_ledger
@@ -88,11 +89,11 @@ def run(params: ReplayParams) -> Exported | Landed:
     Raises:
         ParameterError: Not exactly one of ``export`` and ``rows``, a file that is there already or
             is of another form, a row that is not open, or nothing was ingested.
+            Or, on S3 and HDFS, another replay settled one of the rows at the same time.
         ContractError: Mended rows could not be read as rows of their source.
     """
     if bool(params.export) == bool(params.rows):
         raise ParameterError("expected either --export FILE or --rows FILE")
-    require_local(params.root, "replay")
     spec, layout = dataset(params.dataset), Layout(params.root, params.dataset)
     ingests, left_out = _standing_ingests(spec, layout), Counter[str]()
     offered = _open_rows(spec, layout, ingests, left_out)
@@ -130,11 +131,11 @@ def _open_rows(
     left_out: Counter[str],
 ) -> dict[_Place, dict[str, Any]]:
     """Give open rows of the quarantine by their place; count those that have none that holds."""
-    digests = {place: digest for made in reversed(ingests) for place, digest in _digests(made)}
+    digests = {file: digest for made in reversed(ingests) for file, digest in _digests(made)}
     fresh = _fresh_stages(layout)
     runs = {made.fingerprint for made in ingests}
     found: dict[_Place, dict[str, Any]] = {}
-    for row in read_records(Path(layout.quarantine)):
+    for row in read_records(place(layout.quarantine)):
         if row.get("status") not in (None, OPEN):
             continue
         digest = digests.get((row["source"], row["source_file"]))
@@ -145,8 +146,8 @@ def _open_rows(
         elif not is_fresh or digest is None:
             left_out[f"set aside at {row['stage']} before the last ingest: run it again"] += 1
         else:
-            place = (row["source"], row["source_file"], digest, row["position"])
-            found[place] = {**row, "text": _text(row, spec.source(row["source"]))}
+            where = (row["source"], row["source_file"], digest, row["position"])
+            found[where] = {**row, "text": _text(row, spec.source(row["source"]))}
     return found
 
 
@@ -229,8 +230,10 @@ def _land(
             for source in spec.sources:
                 if fresh[source.name]:
                     folder, now = layout.replays(source.name), datetime.now(UTC)
-                    landed.append(land_replay(spec.name, source, folder, fresh[source.name], now))
-        except ContractError:
+                    made = land_replay(spec.name, source, folder, fresh[source.name], now)
+                    landed.append(made)
+                    refuse_rivals(folder, made)
+        except (ContractError, ParameterError):
             for replay in landed:
                 replay.remove()
             raise
@@ -276,9 +279,13 @@ def _again(params: ReplayParams, ingest: StepResult) -> Again:
 
 def _places(ingest: StepResult) -> tuple[str, ...]:
     files: dict[str, list[dict[str, Any]]] = ingest.details["files"]
-    return tuple(
-        f"{name}={file['path']}"
+    own = [
+        (name, Path(file["path"]))
         for name, some in files.items()
         for file in some
         if not file["name"].startswith(PREFIX)
-    )
+    ]
+    if all(path.exists() for _, path in own) or "sources" not in ingest.details:
+        return tuple(f"{name}={path}" for name, path in own)
+    # what was unpacked for a root on S3 or HDFS went with the run: unpack it again
+    return tuple(ingest.details["sources"])

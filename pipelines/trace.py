@@ -15,7 +15,7 @@ from pipelines.cli import param
 from pipelines.errors import ParameterError
 from pipelines.layout import Layout
 from pipelines.storage.place import place
-from pipelines.tables.ledger_table import read_ledger
+from pipelines.tables.ledger_table import read_ledger, table_path
 from pipelines.tables.records import column_names, read_records
 from schemas.catalog import dataset
 from schemas.contract import Column, ContractError, DatasetSpec, Source
@@ -142,7 +142,7 @@ def _rows_of(
     personal: set[str],
 ) -> dict[str, Any]:
     name, version = table
-    path = layout.base / name
+    path = table_path(layout, name)
     lacks = sorted({*key} - {*column_names(path, version)})
     if lacks:
         return {"table": name, "version": version, "num_rows": None, "lacks": lacks, "rows": []}

@@ -23,6 +23,7 @@ from pipelines.storage.place import RemotePath, place
 CHAMPION = "champion"
 TRAINING = "gristmill.training"
 PACKAGE = "package"
+SQLITE = "mlflow.db"
 _FINISHED = "FINISHED"
 
 
@@ -74,7 +75,7 @@ def open_registry(uri: str, folder: Path) -> Registry:
     # read by MLflow: nothing about a run leaves this machine, whatever the environment says
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["DO_NOT_TRACK"] = "true"
-    client = _open_postgresql(uri) if uri else _open_sqlite(folder / "mlflow.db")
+    client = _open_postgresql(uri) if uri else _open_sqlite(folder / SQLITE)
     return Registry(client, folder / "artifacts")
 
 

@@ -3,6 +3,10 @@
 A replay is two files: the mended rows as text, a source file like any other, and a record that says
 which rows of which files they stand for and which rows were discarded. Ingest reads both, so it
 stays a function of its files: run again, it gives the same tables, and what was mended stays so.
+
+Replays are numbered in the order in which they are made; on a local disk their lock sees to it. On
+S3 and HDFS there is none, so the name also holds a digest of the rows, which no other replay
+overwrites, and of two that settle one row at once none stays, see ``pipelines.sources.rivals``.
 """
 
 import dataclasses
@@ -15,7 +19,9 @@ from typing import Any
 
 from pipelines.errors import ContractError, StateError
 from pipelines.sources.inspect_files import SourceFile, inspect_files
-from pipelines.state import read_object, write_bytes, write_json
+from pipelines.state import fingerprint, read_object, write_bytes, write_json
+from pipelines.storage.copies import local_file
+from pipelines.storage.place import is_remote
 from schemas.contract import Source
 
 REPLAYED = "replayed"
@@ -44,6 +50,11 @@ class Settled:
     text: str
     note: str
 
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """What names the row that was set aside."""
+        return self.file, self.digest, self.position
+
 
 @dataclass(frozen=True, slots=True)
 class Replay:
@@ -61,7 +72,7 @@ class Replay:
 
     def remove(self) -> None:
         """Undo it: the rows that it settled are open again at the next ingest."""
-        self.path.with_suffix(".json").unlink()
+        self.path.with_suffix(".json").unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
 
@@ -111,7 +122,7 @@ def take_replays(
     settled: list[tuple[Replay, Settled]] = []
     absent: list[tuple[str, int]] = []
     for replay in read_replays(folder):
-        there = [row for row in replay.rows if places.has(row)]
+        there = [row for row in replay.rows if places.take(row)]
         settled += [(replay, row) for row in there]
         mended = [row.mended_position for row in there if row.mended_position is not None]
         if not mended:
@@ -140,8 +151,7 @@ def land_replay(
     Raises:
         ContractError: The mended rows together are no file that ingest could read; nothing is kept.
     """
-    last = max((int(replay.name[len(PREFIX) : -4]) for replay in read_replays(folder)), default=0)
-    name = f"{PREFIX}{last + 1:04d}"
+    name = _next_name(folder, rows)
     replay = Replay(
         f"{name}.csv", folder / f"{name}.csv", at.isoformat(), tuple(_place(rows, source))
     )
@@ -160,8 +170,16 @@ def land_replay(
     return replay
 
 
+def _next_name(folder: Path, rows: Sequence[tuple[Settled, str]]) -> str:
+    numbers = [replay.name[len(PREFIX) :].partition(".")[0] for replay in read_replays(folder)]
+    last = max((int(number.partition("-")[0]) for number in numbers), default=0)
+    said = fingerprint([[asdict(row), text] for row, text in rows]) if is_remote(folder) else ""
+    return f"{PREFIX}{last + 1:04d}{said and '-'}{said}"
+
+
 def _check_landed(dataset: str, source: Source, path: Path, num_rows: int) -> None:
-    (file,), _ = inspect_files(dataset, source, [path])
+    with local_file(path) as copy:
+        (file,), _ = inspect_files(dataset, source, [copy])
     if file.num_rows != num_rows:
         raise ContractError(
             f"{dataset}: source {source.name}: expected {num_rows} mended rows, one each; they "
@@ -180,13 +198,20 @@ class _Places:
     def __init__(self, files: set[tuple[str, str]]) -> None:
         self._files = files
         self._mended: dict[tuple[str, str], set[int]] = {}
+        self._settled: set[tuple[str, str, int]] = set()
 
     def add(self, file: SourceFile, positions: Sequence[int]) -> None:
         self._mended[file.name, file.digest] = set(positions)
 
-    def has(self, row: Settled) -> bool:
+    def take(self, row: Settled) -> bool:
+        """Say whether the row is there and nobody has settled it before."""
         named = (row.file, row.digest)
-        return named in self._files or row.position in self._mended.get(named, ())
+        is_there = named in self._files or row.position in self._mended.get(named, ())
+        # of two records that speak of one row, the first counts
+        is_taken = is_there and row.place not in self._settled
+        if is_taken:
+            self._settled.add(row.place)
+        return is_taken
 
 
 def _place(rows: Sequence[tuple[Settled, str]], source: Source) -> Iterator[Settled]:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from pyspark.sql import DataFrame
 
@@ -16,7 +17,12 @@ from pipelines.storage.place import RemotePath
 
 @contextmanager
 def scratch_folder(folder: Path) -> Generator[Path]:
-    """Give ``folder`` and remove it at the end; one that a killed run left is written over."""
+    """Give ``folder`` and remove it at the end; one that a killed run left is written over.
+
+    On S3 and HDFS two runs of one step can be at work at once, so each has a folder of its own.
+    """
+    if isinstance(folder, RemotePath):
+        folder = folder.with_name(f"{folder.name}-{uuid4().hex}")
     try:
         yield folder
     finally:

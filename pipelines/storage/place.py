@@ -12,7 +12,7 @@ from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path, PosixPath
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -65,15 +65,16 @@ def check_root(root: str) -> None:
         path.check_bucket()
 
 
-def require_local(root: str, step: str) -> None:
-    """Raise ``ParameterError`` unless ``root`` is on a disk of this machine."""
-    if is_remote(place(root)):
-        raise ParameterError(f"expected a local root for {step}; got {root}. Nothing was changed")
-
-
 def is_remote(text: str | Path) -> bool:
     """Say whether a path or its text lies on S3 or HDFS."""
     return isinstance(text, RemotePath) or "://" in str(text)
+
+
+class FileFacts(NamedTuple):
+    """Size of a file in bytes, and when it was changed last, in seconds since 1970."""
+
+    num_bytes: int
+    changed_at_s: float
 
 
 class RemotePath(PosixPath):
@@ -140,12 +141,13 @@ class RemotePath(PosixPath):
 
     def unlink(self, missing_ok: bool = False) -> None:  # noqa: FBT001, FBT002  pathlib's
         """Take a file away."""
-        with plain_errors(str(self)):
-            if self.is_file() or not missing_ok:
-                self._files().delete_file(self._key())
+        with plain_errors(str(self)), suppress(*[FileNotFoundError] if missing_ok else []):
+            self._files().delete_file(self._key())
 
     def glob(self, pattern: str) -> Generator["RemotePath", None, None]:
         """Give what in this folder has a name like ``pattern``, by name; no folders below it."""
+        if "/" in pattern:
+            raise ValueError(f"expected a pattern of names in {self}; got {pattern!r}")
         for name in sorted(self.names()):
             if fnmatchcase(name, pattern):
                 yield self / name
@@ -160,12 +162,29 @@ class RemotePath(PosixPath):
 
     def files_below(self) -> list[str]:
         """Give the files in this folder and all below it, relative to it."""
+        return sorted(self.facts_below())
+
+    def facts_below(self) -> dict[str, FileFacts]:
+        """Give the same files with what is known of each, by one list of the server's."""
         from pyarrow.fs import FileSelector  # noqa: PLC0415  the same
 
         with plain_errors(str(self)):
-            selector = FileSelector(self._key(), allow_not_found=True, recursive=True)
-            found = self._files().get_file_info(selector)
-        return sorted(info.path.removeprefix(f"{self._key()}/") for info in found if info.is_file)
+            if self._is_hdfs():
+                # pyarrow drops the times that this client gives
+                of_hdfs = self._files().handler.fs.find(self._key(), detail=True)
+                found = {
+                    path: FileFacts(info["size"], info["modification_time"] / 1000)
+                    for path, info in of_hdfs.items()
+                }
+            else:
+                selector = FileSelector(self._key(), allow_not_found=True, recursive=True)
+                listed = self._files().get_file_info(selector)
+                found = {
+                    info.path: FileFacts(info.size, info.mtime_ns / 1e9)
+                    for info in listed
+                    if info.is_file
+                }
+        return {path.removeprefix(f"{self._key()}/"): facts for path, facts in found.items()}
 
     def check_bucket(self) -> None:
         """Raise ``TableError`` unless the bucket, or HDFS, is there and answers."""

@@ -6,6 +6,7 @@ transactions it has seen: rows of a step can be gone while all records say that 
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,19 @@ def maker_of(path: str | Path, version: int) -> str:
         if "commitInfo" in action:
             return action["commitInfo"].get("userMetadata") or ""
     return ""
+
+
+def made_at(path: str | Path, maker: str) -> datetime | None:
+    """Give when a step's execution made its last commit; None if it made none."""
+    made = last_commit(path, lambda action: _info(action).get("userMetadata") == maker)
+    for action in [] if made is None else _actions(path, made):
+        if "timestamp" in _info(action):
+            return datetime.fromtimestamp(_info(action)["timestamp"] / 1000, UTC)
+    return None
+
+
+def _info(action: dict[str, Any]) -> dict[str, Any]:
+    return action.get("commitInfo", {})
 
 
 def content_version(path: str | Path, version: int) -> int:

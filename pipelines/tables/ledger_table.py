@@ -122,6 +122,12 @@ def table_name(table: TableVersion) -> str:
     return "/".join(Path(table.path).parts[-2:])
 
 
+def table_path(layout: Layout, name: str) -> Path:
+    """Give the folder of a table by its name in the ledger, e.g. of ``flights/predictions``."""
+    first, _, rest = name.partition("/")
+    return layout.base / (rest if first == layout.dataset else name)
+
+
 def _fates(result: StepResult) -> list[dict[str, Any]]:
     tables = {parse_version(text).name: parse_version(text) for text in result.tables}
     rows: list[dict[str, Any]] = []

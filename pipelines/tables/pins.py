@@ -8,26 +8,30 @@ from pipelines.errors import ParameterError, StateError
 from pipelines.layout import Layout
 from pipelines.state import read_object, write_json
 from pipelines.step import read_run
-from pipelines.tables.ledger_table import read_ledger
+from pipelines.tables.ledger_table import read_ledger, table_name, table_path
 from pipelines.tables.version import TableVersion, parse_version
 
 PINNED = "pinned.json"
 
 
 class Pins:
-    """Pinned versions by table, each with those who pin it."""
+    """Pinned versions by table of one data set, each with those who pin it.
+
+    A table is known by its name in the data set, not by its address: a root that was moved, or that
+    has two addresses (``hdfs://`` with and without a port), must not lose a pin.
+    """
 
     def __init__(self) -> None:
-        self._found: dict[Path, dict[int, set[str]]] = {}
+        self._found: dict[str, dict[int, set[str]]] = {}
 
     def add(self, table: TableVersion, who: str) -> None:
         """Note that ``who`` may read a version."""
-        versions = self._found.setdefault(Path(table.path).absolute(), {})
+        versions = self._found.setdefault(table_name(table), {})
         versions.setdefault(table.version, set()).add(who)
 
     def of(self, path: Path) -> dict[int, tuple[str, ...]]:
         """Give the pinned versions of one table and who pins each, versions ascending."""
-        found = self._found.get(path.absolute(), {})
+        found = self._found.get(table_name(TableVersion(str(path), 0)), {})
         return {version: tuple(sorted(found[version])) for version in sorted(found)}
 
 
@@ -53,9 +57,10 @@ def tables_of_training(layout: Layout, fingerprint: str) -> tuple[TableVersion, 
 
 def unfinished_trainings(layout: Layout) -> Iterator[tuple[str, tuple[TableVersion, ...]]]:
     """Give the trainings that have begun and have no record: running, or to be gone on with."""
-    for path in sorted(layout.trainings.glob(f"*/{PINNED}")):
-        name = path.parent.name
-        if not (layout.steps / f"train-{name}.json").exists():
+    for folder in sorted(layout.trainings.glob("*")):
+        name = folder.name
+        is_noted = (folder / PINNED).exists()
+        if is_noted and not (layout.steps / f"train-{name}.json").exists():
             yield name, tables_of_training(layout, name)
 
 
@@ -67,19 +72,14 @@ def pin_runs(pins: Pins, layout: Layout, since: datetime) -> None:
     """
     last: dict[str, int] = {}
     for entry in read_ledger(layout):
-        table = TableVersion(_path(layout, entry["table"]), entry["version"])
+        table = TableVersion(str(table_path(layout, entry["table"])), entry["version"])
         last[entry["table"]] = entry["version"]
         if entry["recorded_at"] >= since:
             pins.add(table, f"a run since {since:%Y-%m-%d}")
     for name, version in last.items():
-        pins.add(TableVersion(_path(layout, name), version), "the last run in the ledger")
+        table = TableVersion(str(table_path(layout, name)), version)
+        pins.add(table, "the last run in the ledger")
     path = layout.base / "runs" / "last.json"
     for result in read_run(path) if path.exists() else ():
         for text in result.tables:
             pins.add(parse_version(text), "the last run of gristmill")
-
-
-def _path(layout: Layout, name: str) -> str:
-    """The folder that the ledger names by its last two parts."""
-    first, _, rest = name.partition("/")
-    return str(layout.base / (rest if first == layout.dataset else name))

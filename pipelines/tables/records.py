@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from pyarrow.dataset import dataset
 from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from pyarrow.parquet import filters_to_expression
@@ -36,6 +36,7 @@ _TIMES = ("recorded_at", "seconds")
 BLOCK = 100
 _COMPACT_EVERY = 200
 _CHECKPOINT_EVERY = 20
+_TRIES = 4
 
 
 def append_once(
@@ -111,9 +112,10 @@ def read_records(
 
 
 def compact_records(path: Path) -> tuple[int, int]:
-    """Join the files of a table, those of one folder each; give their numbers before and after.
+    """Join a local table's files, those of one folder each; give their numbers before and after.
 
-    The caller holds the table's lock.
+    The caller holds the table's lock. It must: delta-rs reads the last version just before it
+    commits, so of two that join the same files at once both succeed, and each row is there twice.
 
     Raises:
         TableError: The table can't be read or written.
@@ -126,27 +128,39 @@ def compact_records(path: Path) -> tuple[int, int]:
         table.optimize.compact()
         table.create_checkpoint()
         _protect(path, ["", "*=*/"])
-        return before, len(DeltaTable(str(path)).file_uris())
+        return before, len(open_table(path).file_uris())
 
 
 def delete_where_in(path: Path, column: str, values: Sequence[str]) -> None:
     """Delete the rows whose ``column`` is one of ``values``, and every file of older versions.
 
-    The caller holds the table's lock; all rows that stay go through its memory.
+    The caller holds the table's lock, if there is one; all rows that stay go through its memory.
+    Where another writer's commit comes in between, it is tried again on top of that.
 
     Raises:
         TableError: The table can't be read or written.
     """
     with _plain_errors(path):
-        table = open_table(path)
-        if values:
-            stay = [(column, "not in", list(values))]
-            with _local_files(table, path) as files:
-                rows = table.to_pyarrow_table(filesystem=files, filters=stay)
-            # not table.delete: what that rewrites has types that pyarrow 14 can't read
-            write_deltalake(table, rows, mode="overwrite")
+        left = _TRIES
+        while values:
+            try:
+                _overwrite(path, [(column, "not in", list(values))])
+                break
+            except CommitFailedError:
+                left -= 1
+                if not left:
+                    raise
         # readers of older versions lose them: what is deleted must be gone
         open_table(path).vacuum(0, dry_run=False, enforce_retention_duration=False)
+
+
+def _overwrite(path: Path, where: Sequence[tuple[str, str, Any]]) -> None:
+    """Replace a table's rows by those that keep ``where``."""
+    table = open_table(path)
+    with _local_files(table, path) as files:
+        rows = table.to_pyarrow_table(filesystem=files, filters=list(where))
+    # not table.delete: what that rewrites has types that pyarrow 14 can't read
+    write_deltalake(table, rows, mode="overwrite")
 
 
 def column_names(path: Path, version: int) -> tuple[str, ...]:
@@ -277,7 +291,8 @@ def _append(path: Path, rows: pa.Table, said: Transaction, partition_by: Sequenc
     write_deltalake(table, rows, mode="append", partition_by=folders, commit_properties=properties)
     touched = _touched(rows, folders)
     number = table.version() + 1
-    if number % _COMPACT_EVERY == 0:
+    # where no lock keeps others out, the upkeep does it, by Spark, see compact_records
+    if number % _COMPACT_EVERY == 0 and not isinstance(path, RemotePath):
         table.optimize.compact()
         touched = ["", "*=*/"]
     if number % _CHECKPOINT_EVERY == 0:

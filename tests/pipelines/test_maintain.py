@@ -246,6 +246,17 @@ def test_bad_parameters_are_refused_before_anything_is_done(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_models_of_a_registry_that_is_not_named_are_not_taken_for_none(
+    maintain: Maintain, spark: SparkSession, tmp_path: Path
+) -> None:
+    table = _write(spark, Layout(str(tmp_path), "rides").table("raw", "rides"))
+    (tmp_path / "registry" / "artifacts" / "1").mkdir(parents=True)
+    with pytest.raises(ParameterError, match="--registry: expected the postgresql://"):
+        maintain()
+    assert len(live_paths(table)) == 5
+    assert versions(table.path) == [0]
+
+
 def test_the_job_needs_no_spark_where_there_is_nothing_to_join(
     spark: SparkSession, tmp_path: Path
 ) -> None:

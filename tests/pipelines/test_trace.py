@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from pyspark.sql import SparkSession
 
 import pipelines.deduplicate
@@ -50,6 +52,19 @@ def test_a_key_is_followed_through_the_tables_and_the_quarantine(root: Path) -> 
     )
     assert dear.quarantine[0]["rule"] == 'between(fare) {"maximum": 100}'
     assert trace(root, "ride_id=77").verdict == "in no table"
+
+
+def test_a_key_is_followed_to_its_prediction(root: Path) -> None:
+    scored = f"{root}/rides/predictions"
+    write_deltalake(scored, pa.table({"ride_id": [1, 3], "probability": [0.5, 0.25]}))
+    fates = {"rides": Fates(read=2, kept=2)}
+    made = StepResult("score", "rides", "made", (f"{scored}@v0",), fates)
+    account_for(made, Layout(str(root), "rides"))
+    found = trace(root, "ride_id=3")
+    assert found.tables[-1]["rows"] == [{"ride_id": 3, "probability": 0.25}]
+    assert found.verdict == (
+        "kept to the last table: 1 in raw/rides, 1 in deduplicated/rides, 1 in rides/predictions"
+    )
 
 
 @pytest.mark.parametrize(

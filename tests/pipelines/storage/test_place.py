@@ -1,6 +1,7 @@
 """Paths under a root that lies elsewhere."""
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from pipelines.errors import ParameterError, TableError
 from pipelines.storage.copies import local_files, put_folder, work_folder
-from pipelines.storage.place import RemotePath, check_root, place, require_local
+from pipelines.storage.place import RemotePath, check_root, place
 from pipelines.tables.records import append_once, read_records
 from tests.s3_server import S3Server, nobody
 
@@ -72,8 +73,6 @@ def test_what_only_a_local_disk_can_do_makes_no_folder_named_s3a(
         ParameterError, match=r"expected a local root for .*; got s3a://bucket/lake"
     ):
         (place("s3a://bucket/lake") / "file").open("w")
-    with pytest.raises(ParameterError, match="expected a local root for replay; got s3a://"):
-        require_local("s3a://bucket/lake", "replay")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -83,12 +82,16 @@ def test_files_on_s3_are_written_listed_read_and_taken_away(root: RemotePath) ->
         (root / name).write_bytes(name.encode())
     (root / "train-2.json").write_bytes(b"anew")
     assert [path.name for path in root.glob("train-*.json")] == ["train-1.json", "train-2.json"]
+    with pytest.raises(ValueError, match="expected a pattern of names in s3a://"):
+        list(root.glob("*/train.json"))
     assert (root / "train-2.json").read_bytes() == b"anew"
     assert root.files_below() == ["split=a/x y?#%20.txt", "train-1.json", "train-2.json"]
     assert (root.is_dir(), root.is_file(), (root / "train-1.json").is_file()) == (True, False, True)
     (root / "train-1.json").unlink()
     (root / "train-1.json").unlink(missing_ok=True)
     assert sorted(root.names()) == ["split=a", "train-2.json"]
+    num_bytes, changed_at_s = root.facts_below()["train-2.json"]
+    assert (num_bytes, abs(time.time() - changed_at_s) < 3600) == (4, True)
     root.remove_tree()
     assert not root.exists()
 

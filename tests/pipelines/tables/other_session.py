@@ -9,7 +9,8 @@ from pyspark.sql import SparkSession
 
 from pipelines.errors import TableError
 from pipelines.spark.session import spark_session
-from pipelines.tables.delta import CONFLICTS, write_table
+from pipelines.tables.delta import CONFLICTS, last_version, write_table
+from pipelines.tables.upkeep import join_files
 
 
 def append(spark: SparkSession, path: str, name: str) -> None:
@@ -36,12 +37,25 @@ def replace(spark: SparkSession, path: str, name: str) -> None:
     write_table(spark.createDataFrame([(name, 1)], "name string, total long"), path, name)
 
 
-ACTIONS = {"append": append, "add_one": add_one, "compact": compact, "replace": replace}
+def join(spark: SparkSession, path: str, name: str) -> None:
+    """Make one file of many, as our upkeep does."""
+    table = last_version(path)
+    assert table
+    join_files(spark, table)
+
+
+ACTIONS = {
+    "append": append,
+    "add_one": add_one,
+    "compact": compact,
+    "join": join,
+    "replace": replace,
+}
 
 
 def main() -> None:
-    """Serve until stdin ends."""
-    spark = spark_session("other")
+    """Serve until stdin ends; the argument is a root that the session must reach, if any."""
+    spark = spark_session("other", *sys.argv[1:])
     print("ready", flush=True)
     for line in sys.stdin:
         action, path, name = json.loads(line)
