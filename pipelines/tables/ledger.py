@@ -88,8 +88,9 @@ def _sides(
     numbers: Mapping[str, Number], rows: DataFrame, target: Target
 ) -> tuple[dict[str, Number], dict[str, Number]]:
     """Numbers that statistics may tell, and those for which the rows are looked at."""
-    is_whole_and_near = not target.part.condition and not is_remote(target.path)
-    described = {*rows.columns} - {*target.partition_by} if is_whole_and_near else set[str]()
+    if target.part.condition or is_remote(target.path):
+        return {}, dict(numbers)
+    described = {*rows.columns} - {*target.partition_by}
     told = {n: item for n, item in numbers.items() if item.tell and {*item.columns} <= described}
     return told, {name: item for name, item in numbers.items() if name not in told}
 

@@ -11,6 +11,7 @@ from pipelines.errors import LedgerError, TableError
 from pipelines.spark.number import Number
 from pipelines.step import Fates
 from pipelines.tables.delta import (
+    Part,
     commit_info,
     count_rows,
     read_table,
@@ -45,6 +46,16 @@ def test_a_row_whose_fate_nobody_declared_is_unexplained(
     marked = spark.range(10).selectExpr("id", _MARKED)
     with pytest.raises(LedgerError, match="2 rows without a known fate"):
         write_kept(marked, Target(str(tmp_path / "t"), "f"), ("duplicate",))
+
+
+def test_files_of_a_part_tell_nothing_not_even_how_many_rows(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    told = {"rows": Number(F.count(F.lit(1)), (), lambda _: -1)}
+    path, rows = str(tmp_path / "t"), spark.range(3).toDF("id")
+    assert write_all(rows, Target(path, "f"), told).numbers == {"rows": -1}
+    part = Part("id", "id < 5")
+    assert write_all(rows, Target(path, "g", part=part), told).numbers == {"rows": 3}
 
 
 def test_what_statistics_tell_is_not_looked_at_in_the_rows(
