@@ -97,8 +97,8 @@ def _garbage_kept() -> Generator[None]:
     """Let no garbage be collected in the child that becomes Spark's JVM.
 
     pyspark runs Python there before exec(2). If the collector finds a client of HDFS then, its end
-    waits for threads that the child does not have, and Spark's start hangs for ever. What is frozen it
-    passes over.
+    waits for threads that the child does not have, and Spark's start hangs for ever. It passes over
+    what is frozen.
     """
     gc.freeze()
     try:
