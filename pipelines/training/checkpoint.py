@@ -38,7 +38,7 @@ class Progress:
     step: int = 0
     loss_sum: float = 0.0
     rows: float = 0.0
-    rate_state: tuple[float, ...] = ()
+    rate_state: list[float] = field(default_factory=list)
 
 
 class Checkpoints:

@@ -221,7 +221,7 @@ class Loop:
         now = time.monotonic()
         progress.seconds += now - self._clock
         self._clock = now
-        progress.rate_state = self._rate.factor.state
+        progress.rate_state = list(self._rate.factor.state)
         if self.world.is_root:
             self._checkpoints.save(self._state, progress)
 
