@@ -4,13 +4,10 @@ What the code relies on is set here; what the machine decides (memory, master, j
 comes from spark-defaults.conf, see infra/spark.
 """
 
-import gc
 import logging
 import os
 import shutil
 import subprocess
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +71,7 @@ def spark_session(name: str, root: str = "") -> SparkSession:
         builder = builder.config(key, value)
     for key, value in _SETTINGS.items():
         builder = builder.config(key, value)
-    with _garbage_kept():
-        spark = builder.getOrCreate()
+    spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     # pyspark would print the message of each error, with the value of the row that caused it
     PySparkLogger.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
@@ -90,21 +86,6 @@ def spark_session(name: str, root: str = "") -> SparkSession:
         log_store.require_log_store(spark, root)
     keep_files_private(spark)
     return spark
-
-
-@contextmanager
-def _garbage_kept() -> Generator[None]:
-    """Let no garbage be collected in the child that becomes Spark's JVM.
-
-    pyspark runs Python there before exec(2). If the collector finds a client of HDFS then, its end
-    waits for threads that the child does not have, and Spark's start hangs for ever. It passes over
-    what is frozen.
-    """
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _has_delta(spark: SparkSession) -> bool:

@@ -5,7 +5,7 @@ import re
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from pipelines.errors import ParameterError, TableError
@@ -20,6 +20,9 @@ _CONNECT_S = 5.0
 _SILENT_S = 10.0
 _ATTEMPTS = 3
 _AWS_ERROR = re.compile(r"AWS Error ([A-Z_]+)")
+# fsspec drops its file systems in a forked child, such as the one that becomes Spark's JVM; there the
+# end of a client of HDFS waits for ever for threads that the child does not have
+_kept: set[Any] = set()
 _WRONG_KEYS = ("INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "INVALID_CLIENT_TOKEN_ID")
 
 
@@ -68,7 +71,9 @@ def _open_hdfs(address: str) -> "FileSystem":
     if port:
         # its client would try for minutes
         socket.create_connection((host, int(port)), _CONNECT_S).close()
-    return PyFileSystem(FSSpecHandler(HdfsFileSystem(host, int(port) if port else None)))
+    system = HdfsFileSystem(host, int(port) if port else None)
+    _kept.add(system)
+    return PyFileSystem(FSSpecHandler(system))
 
 
 def refuse_keys(url: str) -> None:
