@@ -20,8 +20,8 @@ _CONNECT_S = 5.0
 _SILENT_S = 10.0
 _ATTEMPTS = 3
 _AWS_ERROR = re.compile(r"AWS Error ([A-Z_]+)")
-# fsspec drops its file systems in a forked child, such as the one that becomes Spark's JVM; there the
-# end of a client of HDFS waits for ever for threads that the child does not have
+# fsspec drops its file systems in a forked child, such as the one that becomes Spark's JVM; the end
+# of a client of HDFS waits there for ever, for threads that the child does not have
 _kept: set[Any] = set()
 _WRONG_KEYS = ("INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "INVALID_CLIENT_TOKEN_ID")
 
