@@ -104,14 +104,18 @@ def run(spark: SparkSession, params: ReportQualityParams) -> StepResult:
     return made
 
 
+def say_warnings(result: StepResult) -> None:
+    """Say on stderr which limits of severity warning were exceeded."""
+    for name, why in result.details["warnings"].items():
+        sys.stderr.write(f"warning: {result.dataset}: drift of {name}: {why}\n")
+
+
 def close_gate(result: StepResult) -> None:
-    """Say warnings on stderr; raise if a limit of severity error was exceeded.
+    """Raise if a limit of severity error was exceeded.
 
     Raises:
         DataQualityError: Names the worst columns, and the page.
     """
-    for name, why in result.details["warnings"].items():
-        sys.stderr.write(f"warning: {result.dataset}: drift of {name}: {why}\n")
     if errors := result.details["errors"]:
         shown = [f"{name} ({why})" for name, why in list(errors.items())[:_MAX_SHOWN]]
         more = [f"{len(errors) - _MAX_SHOWN} more"] if len(errors) > _MAX_SHOWN else []

@@ -64,7 +64,7 @@ def main() -> None:
     ranks = {str(pid): vars(course) for pid, course in found.items()}
     value = {"machine": describe_machine(), "minutes": said.minutes, "epochs": epochs}
     write_json(Path(said.output).absolute() / "soak.json", value | {"files": files, "ranks": ranks})
-    print(f"{said.minutes:g} minutes, {epochs} epochs, files in its folder: {files}")
+    print(f"{said.minutes:g} minutes, {epochs} epochs, {files[-1]} files in its folder at the end")
     print("| rank | resident | growth an hour | open files |\n|---|--:|--:|--:|")
     is_good = len(found) == said.np and files[-1] <= max(files[: len(files) // 10 + 1]) + 2
     for number, course in enumerate(found.values()):

@@ -46,11 +46,12 @@ def flown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flown]:
     with airflow(folder / "home", PROJECT / "airflow_dags", environment=told) as service:
         service.wait_for_dags(*DAGS)
         service.trigger(DAGS[0], RUN)
-        for dag in DAGS:
-            service.unpause(dag)
+        service.unpause(DAGS[0])
         runs = {DAGS[0]: RUN}
         states = {DAGS[0]: service.wait_for_run(DAGS[0], RUN, WAIT_S)}
         for dag in DAGS[1:]:
+            # the upkeep of last Sunday is due at once: it wants tables
+            service.unpause(dag)
             runs[dag], states[dag] = service.wait_for_next_run(dag, WAIT_S)
         yield Flown(service, runs, states)
 
