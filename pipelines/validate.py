@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 from pipelines.cli import param
 from pipelines.errors import DataQualityError, ParameterError
 from pipelines.layout import Layout
+from pipelines.quality.measures import QUARANTINED
 from pipelines.quality.report import QualityReport, read_report
 from pipelines.registry import store
 from pipelines.reporting.quality_site import QualitySite, add_validation, check_run_name
@@ -237,7 +238,7 @@ def _ridden(table: TableVersion, step: StepResult | None) -> dict[str, Any]:
     if step is None:
         return {}
     found = dict(step.numbers.get(table.name, {}))
-    found["quarantined"] = sum(step.rows[table.name].quarantined.values())
+    found[QUARANTINED] = sum(step.rows[table.name].quarantined.values())
     return {name: float(v) if isinstance(v, str) else v for name, v in found.items()}
 
 

@@ -49,15 +49,26 @@ def maker_of(path: str | Path, version: int) -> str:
 
 def made_at(path: str | Path, maker: str) -> datetime | None:
     """Give when a step's execution made its last commit; None if it made none."""
-    made = last_commit(path, lambda action: _info(action).get("userMetadata") == maker)
+    made = last_commit(path, lambda action: is_made_by(action, maker))
     for action in [] if made is None else _actions(path, made):
-        if "timestamp" in _info(action):
-            return datetime.fromtimestamp(_info(action)["timestamp"] / 1000, UTC)
+        if "timestamp" in action.get("commitInfo", {}):
+            return datetime.fromtimestamp(action["commitInfo"]["timestamp"] / 1000, UTC)
     return None
 
 
-def _info(action: dict[str, Any]) -> dict[str, Any]:
-    return action.get("commitInfo", {})
+def is_made_by(action: dict[str, Any], maker: str) -> bool:
+    """Say whether an action names a step's execution as the one that made its commit."""
+    return action.get("commitInfo", {}).get("userMetadata") == maker
+
+
+def read_actions(commit: Path) -> Iterator[dict[str, Any]]:
+    """Give all actions of the file of one commit.
+
+    Raises:
+        TableError: The file was altered.
+    """
+    for line in read_verified(commit).decode().splitlines():
+        yield json.loads(line)
 
 
 def content_version(path: str | Path, version: int) -> int:
@@ -75,8 +86,7 @@ def _is_upkeep(path: str | Path, version: int) -> bool:
     # delta-rs says who it is in the last line of its commits
     if "commitInfo" in first and first["commitInfo"].get("operation") not in _UPKEEP:
         return False
-    lines = read_verified(commit_path(path, version)).decode().splitlines()
-    actions: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    actions = list(read_actions(commit_path(path, version)))
     named = [action["commitInfo"].get("operation") for action in actions if "commitInfo" in action]
     kinds = {kind for action in actions for kind in action} - {"commitInfo", "txn"}
     files = [action[kind] for action in actions for kind in _FILE_ACTIONS if kind in action]

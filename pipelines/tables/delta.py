@@ -19,14 +19,21 @@ import delta.exceptions.captured  # noqa: F401  # pyright: ignore[reportUnusedIm
 from delta import exceptions
 from pyspark.sql import DataFrame, SparkSession
 
-from pipelines.checksum import read_verified, verify
+from pipelines.checksum import verify
 from pipelines.errors import TableError
 from pipelines.lock import hold_lock
 from pipelines.spark.log_store import require_log_store
 from pipelines.state import file_digest
 from pipelines.step import StepResult
 from pipelines.storage.place import is_remote, place
-from pipelines.tables.commits import commit_path, is_taken_back, last_commit, versions
+from pipelines.tables.commits import (
+    commit_path,
+    is_made_by,
+    is_taken_back,
+    last_commit,
+    read_actions,
+    versions,
+)
 from pipelines.tables.live_files import count_live_rows, is_whole, require_files
 from pipelines.tables.version import TableVersion, parse_version
 
@@ -117,7 +124,7 @@ def _has_set_aside(table: TableVersion, result: StepResult) -> bool:
     if not any(fates.quarantined for fates in result.rows.values()):
         return True
     quarantine = place(table.path).parent.parent / "quarantine"
-    made = last_commit(quarantine, lambda action: _is_made_by(action, result.fingerprint))
+    made = last_commit(quarantine, lambda action: is_made_by(action, result.fingerprint))
     return made is None or not is_taken_back(quarantine, made)
 
 
@@ -126,8 +133,7 @@ def commit_info(table: TableVersion) -> dict[str, Any]:
 
     Delta protocol, "Commit Provenance Information": operation, metrics, user metadata.
     """
-    for line in read_verified(_commit_path(table)).decode().splitlines():
-        action = json.loads(line)
+    for action in read_actions(_commit_path(table)):
         if "commitInfo" in action:
             return action["commitInfo"]
     raise TableError(f"{table}: its commit says nothing of its origin; was it written by Spark?")
@@ -149,8 +155,7 @@ def count_rows(table: TableVersion) -> int:
         TableError: A file carries no row count.
     """
     total = 0
-    for line in read_verified(_commit_path(table)).decode().splitlines():
-        action = json.loads(line)
+    for action in read_actions(_commit_path(table)):
         if "commitInfo" in action and table.version and not _is_whole_write(action["commitInfo"]):
             return count_live_rows(table)
         if added := action.get("add"):
@@ -257,7 +262,7 @@ def commit(
         except CONFLICTS as error:
             _wait_for_others(path, error, left)
             continue
-        made = last_commit(path, lambda action: _is_made_by(action, fingerprint))
+        made = last_commit(path, lambda action: is_made_by(action, fingerprint))
         if made is None or made in known:
             return known, None
         return known, TableVersion(path, made)
@@ -273,10 +278,6 @@ def _wait_for_others(path: str, error: Exception, left: int) -> None:
         ) from error
     sys.stderr.write(f"{path}: another writer came in between, once more ({why})\n")
     time.sleep(_PAUSE_S * 2 ** (_TRIES - left))
-
-
-def _is_made_by(action: dict[str, Any], fingerprint: str) -> bool:
-    return action.get("commitInfo", {}).get("userMetadata") == fingerprint
 
 
 @contextmanager

@@ -7,10 +7,8 @@ from urllib.parse import unquote
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
-from pipelines.checksum import verify
 from pipelines.errors import TableError
 from pipelines.storage.place import RemotePath, place
-from pipelines.tables.commits import LOG
 from pipelines.tables.records import open_table
 from pipelines.tables.version import TableVersion
 
@@ -69,20 +67,8 @@ def _missing(table: TableVersion) -> list[Path]:
 
 
 def _added(table: TableVersion) -> list[dict[str, Any]]:
-    _verify_summary(table)
     try:
         found = open_table(table.path, table.version).get_add_actions(flatten=True)
         return pa.table(found).to_pylist()
     except (DeltaError, OSError) as error:
         raise TableError(f"{table}: its log can't be read: {error}") from error
-
-
-def _verify_summary(table: TableVersion) -> None:
-    """Raise ``TableError`` if the summary that Spark has left of a version was altered since.
-
-    delta-rs goes by it in place of the commits (Delta protocol, "Version Checksum File").
-    """
-    summaries = (place(table.path) / LOG).glob("[0-9]*.crc")
-    until = [path for path in summaries if int(path.stem) <= table.version]
-    if until:
-        verify(max(until))

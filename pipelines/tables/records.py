@@ -25,7 +25,7 @@ from pipelines.checksum import companion, protect, verify
 from pipelines.errors import TableError
 from pipelines.lock import hold_lock
 from pipelines.storage.copies import local_files
-from pipelines.storage.place import RemotePath
+from pipelines.storage.place import RemotePath, place
 from pipelines.storage.remote import delta_options
 from pipelines.tables.commits import LOG, is_taken_back, last_commit
 from pipelines.tables.pruning import may_hold
@@ -213,7 +213,17 @@ def _local_files(table: DeltaTable, path: Path) -> Generator[SubTreeFileSystem]:
 
 
 def open_table(path: str | Path, version: int | None = None) -> DeltaTable:
-    """Give delta-rs's table at ``path``, wherever it lies."""
+    """Give delta-rs's table at ``path``, wherever it lies.
+
+    Raises:
+        TableError: The summary that Spark has left of the version was altered since. delta-rs goes
+            by it in place of the commits (Delta protocol, "Version Checksum File").
+    """
+    log = place(path) / LOG
+    # S3 and HDFS keep checksums of their own
+    summaries = [] if isinstance(log, RemotePath) else log.glob("[0-9]*.crc")
+    if until := [file for file in summaries if version is None or int(file.stem) <= version]:
+        verify(max(until))
     return DeltaTable(str(path), version=version, storage_options=delta_options(str(path)) or None)
 
 
@@ -244,9 +254,7 @@ def _open(path: Path, version: int | None) -> DeltaTable | None:
 
 def _log_files(log: Path) -> list[Path]:
     """Commits, and what sums them up, from the last checkpoint on."""
-    found = sorted(
-        file for kind in ("json", "parquet", "crc") for file in log.glob(f"[0-9]*.{kind}")
-    )
+    found = sorted([*log.glob("[0-9]*.json"), *log.glob("[0-9]*.parquet")])
     last = max((file.name[:20] for file in found if file.suffix == ".parquet"), default="")
     return [file for file in found if file.name[:20] >= last]
 

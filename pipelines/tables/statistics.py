@@ -5,7 +5,6 @@ writer makes them of the rows it writes. They are read from a local disk only: e
 is a request or two.
 """
 
-import json
 import math
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -14,9 +13,8 @@ from urllib.parse import unquote
 
 import pyarrow.parquet as pq
 
-from pipelines.checksum import read_verified
 from pipelines.spark.number import Statistics
-from pipelines.tables.commits import commit_path
+from pipelines.tables.commits import commit_path, read_actions
 from pipelines.tables.version import TableVersion
 
 
@@ -38,8 +36,7 @@ def read_statistics(table: TableVersion, columns: Collection[str]) -> Statistics
 
 
 def _added(table: TableVersion) -> Iterator[Path]:
-    for line in read_verified(commit_path(table.path, table.version)).decode().splitlines():
-        action = json.loads(line)
+    for action in read_actions(commit_path(table.path, table.version)):
         if "add" in action:
             yield Path(table.path) / unquote(action["add"]["path"])
 
