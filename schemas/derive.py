@@ -18,6 +18,7 @@ from schemas.contract import (
 )
 from schemas.encode import Bucketed, Cyclic, Encode, FeatureColumn, Hashed, Impute, Numeric
 from schemas.interval import Interval
+from schemas.target import target_of
 
 LINEAGE = (
     Column("_source_file", "string", description="name of the file the row came in"),
@@ -55,7 +56,9 @@ def table_spec(spec: DatasetSpec, layer: Layer, source_name: str) -> TableSpec:
 def main_columns(spec: DatasetSpec) -> tuple[Column, ...]:
     """Columns of the main source after the split: as ingested, derived, label and split."""
     derived = tuple(item.column for item in early_derived(spec))
-    label = Column(spec.label.name, "int", is_nullable=True, is_outcome=True)
+    label = Column(
+        spec.label.name, spec.label.type, is_nullable=True, unit=spec.label.unit, is_outcome=True
+    )
     return (*spec.main.columns, *derived, label, Column(SPLIT_COLUMN, "string"))
 
 
@@ -178,7 +181,8 @@ def _columns(spec: DatasetSpec, layer: Layer, source: Source) -> tuple[Column, .
         Column(item.name, "float" if item.kind == "numeric" else "int")
         for item in feature_columns(spec.encodes)
     )
-    return (*keys, *features, Column(spec.label.name, "int"), Column(SPLIT_COLUMN, "string"))
+    label = Column(spec.label.name, spec.label.feature_type, unit=spec.label.unit)
+    return (*keys, *features, label, Column(SPLIT_COLUMN, "string"))
 
 
 def _filled(columns: Sequence[Column], imputes: Sequence[Impute]) -> tuple[Column, ...]:
@@ -211,5 +215,21 @@ def _implied_checks(
         checks += [Check("finite", (c.name,)) for c in columns if c.type == "float"]
         codes = [f.name for f in feature_columns(spec.encodes) if f.kind == "categorical"]
         checks += [Check("between", (name,), minimum=0) for name in codes]
-        checks.append(Check("in_set", (spec.label.name,), values=(0, 1)))
+        if not spec.label.is_number:
+            num_classes = target_of(spec.label).num_classes
+            checks.append(Check("in_set", (spec.label.name,), values=tuple(range(num_classes))))
+    if layer == "split" and spec.label.kind != "binary":
+        checks.append(_label_check(spec))
     return tuple(checks)
+
+
+def _label_check(spec: DatasetSpec) -> Check:
+    """Sets rows aside whose label is none, as malformed ones are: as many are let pass."""
+    label, mostly = spec.label, 1 - spec.main.max_malformed_share
+    if label.is_number:
+        reason = "the label is a number"
+        return Check("finite", (label.name,), mostly=mostly, severity="quarantine", reason=reason)
+    return Check(
+        "in_set", (label.name,), values=label.classes, mostly=mostly, severity="quarantine",
+        reason="the label is a class that the contract declares",
+    )  # fmt: skip

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from schemas.target import BINARY, Target
+
 ImputeMethod: TypeAlias = Literal[
     "mean", "median", "mode", "constant", "group_median", "interpolate", "forward_fill"
 ]
@@ -132,12 +134,13 @@ class FeatureColumn:
 
 @dataclass(frozen=True, slots=True)
 class FeatureSet:
-    """The columns that a model takes, in its order, and the label's name."""
+    """The columns that a model takes, in its order, the label's name and what to give for it."""
 
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
     sizes: tuple[int, ...]  # codes of each categorical column lie in [0, size)
     label: str
+    target: Target = BINARY
 
     @property
     def columns(self) -> list[str]:
@@ -145,7 +148,9 @@ class FeatureSet:
         return [*self.numeric, *self.categorical]
 
 
-def select_features(columns: Sequence[FeatureColumn], label: str) -> FeatureSet:
+def select_features(
+    columns: Sequence[FeatureColumn], label: str, target: Target = BINARY
+) -> FeatureSet:
     """Give the features of a table as a model takes them."""
     codes = [column for column in columns if column.kind == "categorical"]
     return FeatureSet(
@@ -153,4 +158,5 @@ def select_features(columns: Sequence[FeatureColumn], label: str) -> FeatureSet:
         tuple(column.name for column in codes),
         tuple(column.size for column in codes),
         label,
+        target,
     )

@@ -10,6 +10,7 @@ from schemas.features import bad_numbers
 from schemas.schedule import bad_schedule
 from schemas.shape import bad_types
 from schemas.sources import bad_sources
+from schemas.target import bad_label
 
 
 def check_contract(spec: DatasetSpec) -> DatasetSpec:
@@ -34,6 +35,7 @@ def check_contract(spec: DatasetSpec) -> DatasetSpec:
         *_bad_features(spec),
         *bad_schedule(spec.schedule),
     ]
+    wrong = wrong or [*bad_label(spec.label)]
     compared = [item.name for item in feature_columns(spec.encodes)] if not wrong else []
     wrong = wrong or [*bad_numbers(spec)]
     wrong = wrong or [*bad_drift(spec.drift, (*compared, spec.label.name, PREDICTION))]

@@ -9,6 +9,7 @@ import keras
 
 from pipelines.errors import TrainingError
 from pipelines.state import sync_folder
+from pipelines.training.heads import add_head
 from pipelines.training.parameters import TrainParams
 from schemas.encode import FeatureSet
 
@@ -47,11 +48,11 @@ def build_model(
     seed: int,
     **between: Unpack[Between],
 ) -> keras.Model:
-    """Make an embedding-and-dense network for a label of 0 or 1.
+    """Make an embedding-and-dense network for the label of ``features``.
 
     The network takes ``{"numeric": (rows, numeric) float32, "categorical": (rows, categorical)
-    int32}``, columns in the order of ``features``, and gives the logit, (rows, 1) float32. It is
-    plain Keras: it loads with ``keras.saving.load_model`` and nothing of ours.
+    int32}``, columns in the order of ``features``, and gives what ``add_head`` says. It is plain
+    Keras: it loads with ``keras.saving.load_model`` and nothing of ours.
 
     Args:
         features: Columns of the features table.
@@ -86,8 +87,8 @@ def build_model(
         else:
             x = keras.layers.Dense(width, activation, name=f"dense_{number}", **first)(x)
         x = keras.layers.Dropout(dropout, seed=seed, name=f"dropout_{number}")(x)
-    logit = keras.layers.Dense(1, dtype="float32", name="logit")(x)
-    return keras.Model(inputs, logit, name="embeddings_and_dense")
+    given = add_head(x, features.target)
+    return keras.Model(inputs, given, name="embeddings_and_dense")
 
 
 def build_model_of(params: TrainParams, features: FeatureSet) -> keras.Model:
