@@ -24,7 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 ColumnType: TypeAlias = Literal[
-    "string", "int", "long", "float", "double", "boolean", "timestamp", "date"
+    "string", "int", "long", "float", "double", "boolean", "timestamp", "date", "array<int>"
 ]
 Layer: TypeAlias = Literal["raw", "deduplicated", "split", "imputed", "features"]
 # in the order in which they are made

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.encode import FeatureSet
+from schemas.encode import FeatureSet, length_name
 
 NUMERIC, CATEGORICAL, LABEL = "numeric", "categorical", "label"
 
@@ -94,7 +94,9 @@ class InputColumns:
     @classmethod
     def of(cls, features: FeatureSet) -> "InputColumns":
         """Give the columns of a features table."""
-        return cls(features.numeric, features.categorical, features.sizes, features.label)
+        lists = [ListColumn(item.name, item.length, item.size) for item in features.tokens]
+        taken = (features.numeric, features.categorical, features.sizes, features.label)
+        return cls(*taken, tuple(lists))
 
     @property
     def types(self) -> dict[str, pa.DataType]:
@@ -115,11 +117,6 @@ class InputColumns:
         for column in self.lists:
             fields.append(Field(column.name, (column.length,), column.dtype))
             if not column.is_fixed:
-                fields.append(Field(length_name(column), (), np.int32))
+                fields.append(Field(length_name(column.name), (), np.int32))
         fields += [Field(column.name, (), object) for column in self.images]
         return tuple(fields)
-
-
-def length_name(column: ListColumn) -> str:
-    """Name of the input that holds the numbers of items of a list column that is not fixed."""
-    return f"{column.name}_length"

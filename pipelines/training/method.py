@@ -10,6 +10,9 @@ SCHEDULES = ("constant", "step", "cosine", "one-cycle", "plateau", "dynamic")
 LOSSES = ("cross-entropy", "mse", "focal")
 ACTIVATIONS = ("relu", "gelu", "elu", "selu", "silu", "leaky_relu", "tanh", "sigmoid")
 BALANCED = "balanced"
+# of texts; images have theirs
+TEXT_NETWORKS = ("bag", "text-cnn", "lstm", "bigru", "transformer")
+NETWORKS = ("dense", *TEXT_NETWORKS)
 
 
 @dataclass(frozen=True, slots=True)
