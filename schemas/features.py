@@ -54,7 +54,7 @@ def _bad_given_split(split: GivenSplit, spec: DatasetSpec) -> Iterator[str]:
     twice = sorted({name for name in named if named.count(name) > 1})
     if not (split.train and split.test) or twice:
         yield f"the split needs files to train and to test on, each named once; got {named}"
-    if missing := {*split.columns} - {*known_columns(spec)}:
+    if missing := {*split.columns, *([split.by] if split.by else [])} - {*known_columns(spec)}:
         yield f"the split names no columns {sorted(missing)}"
     if not split.validation and not (split.columns and 0 < split.validation_share < 1):
         yield (

@@ -20,6 +20,7 @@ _TYPES: dict[str, t.DataType] = {
     "timestamp": t.TimestampType(),
     "date": t.DateType(),
     "array<int>": t.ArrayType(t.IntegerType()),
+    "binary": t.BinaryType(),
 }
 
 

@@ -70,7 +70,7 @@ def _by_file(split: GivenSplit) -> Column:
     assigned = F.lit(None).cast("string")
     for name in SPLITS:
         for file in getattr(split, name):
-            assigned = F.when(F.col(_FILE) == file, name).otherwise(assigned)
+            assigned = F.when(F.col(split.by or _FILE) == file, name).otherwise(assigned)
     if split.validation:
         return assigned
     is_held = _share(split.columns, split.salt) < split.validation_share
