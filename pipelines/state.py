@@ -12,13 +12,13 @@ import re
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pipelines
 import schemas
 from pipelines.errors import ParameterError, StateError
 from pipelines.storage.place import RemotePath
-from schemas.encode import FeatureColumn, FeatureSet, select_features
+from schemas.encode import FeatureColumn, FeatureKind, FeatureSet, select_features
 from schemas.target import BINARY, Target, bad_target
 
 _DIGITS = 16
@@ -150,11 +150,12 @@ def _features(path: Path, items: Any) -> list[FeatureColumn]:
         raise StateError(f"{path}: expected features with name, kind and size; {error}") from error
     for item in columns:
         name, size = cast("tuple[object, object]", (item.name, item.size))
-        is_known = isinstance(name, str) and item.kind in ("numeric", "categorical")
-        if not is_known or type(size) is not int or size < 0:
+        is_known = isinstance(name, str) and item.kind in get_args(FeatureKind)
+        numbers: tuple[object, ...] = (size, item.length)
+        if not is_known or not all(type(n) is int and n >= 0 for n in numbers):
             raise StateError(
-                f"{path}: expected features with a name, kind numeric or categorical and a size of "
-                f"0 or more; got {item}. Run engineer_features again"
+                f"{path}: expected features with a name, a kind of {list(get_args(FeatureKind))} "
+                f"and sizes of 0 or more; got {item}. Run engineer_features again"
             )
     return columns
 

@@ -45,8 +45,9 @@ __all__ = [
 ]  # fmt: skip
 
 ColumnType: TypeAlias = Literal[
-    "string", "int", "long", "float", "double", "boolean", "timestamp", "date", "binary"
-]
+    "string", "int", "long", "float", "double", "boolean", "timestamp", "date", "binary",
+    "array<int>",
+]  # fmt: skip
 Format: TypeAlias = Literal["csv", "files", "records"]
 # what a source of files knows of each beside the fields of its path
 FILE_FIELDS = ("path", "num_bytes", "sha256", "content")

@@ -9,6 +9,7 @@ from schemas.contract import (
     SPLITS,
     Check,
     Column,
+    ColumnType,
     ContractError,
     DatasetSpec,
     Derived,
@@ -16,7 +17,17 @@ from schemas.contract import (
     Source,
     TableSpec,
 )
-from schemas.encode import Bucketed, Cyclic, Encode, FeatureColumn, Hashed, Impute, Numeric
+from schemas.encode import (
+    Bucketed,
+    Cyclic,
+    Encode,
+    FeatureColumn,
+    FeatureKind,
+    Hashed,
+    Impute,
+    Numeric,
+    Tokens,
+)
 from schemas.interval import Interval
 from schemas.target import target_of
 
@@ -25,6 +36,13 @@ LINEAGE = (
     Column("_source_position", "long", description="grows with the row's place in its file"),
 )
 _WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
+_FEATURE_TYPES: dict[FeatureKind, ColumnType] = {
+    "numeric": "float",
+    "categorical": "int",
+    "tokens": "array<int>",
+}
+# of all texts, those without a single token
+_MOST_EMPTY = 0.05
 LINEAGE_NAMES = tuple(column.name for column in LINEAGE)
 
 
@@ -130,7 +148,8 @@ def feature_columns(
 ) -> tuple[FeatureColumn, ...]:
     """Give the columns that ``encodes`` make, in order.
 
-    ``sizes`` holds the number of codes of what is learned, by column; 0 where it is not known yet.
+    ``sizes`` holds the number of codes of what is learned, by column (of tokens, by the feature's
+    name); 0 where it is not known yet.
     """
     known = sizes or {}
     made: list[FeatureColumn] = []
@@ -142,6 +161,9 @@ def feature_columns(
             made.append(FeatureColumn(f"{item.column}_cos", "numeric"))
         elif isinstance(item, Hashed):
             made.append(FeatureColumn(hashed_name(item), "categorical", item.buckets))
+        elif isinstance(item, Tokens):
+            name = tokens_name(item)
+            made.append(FeatureColumn(name, "tokens", known.get(name, 0), item.max_length))
         else:
             ending = "bucket" if isinstance(item, Bucketed) else "code"
             size = known.get(item.column, 0)
@@ -157,6 +179,11 @@ def numeric_name(item: Numeric) -> str:
 def hashed_name(item: Hashed) -> str:
     """Name of the feature that a hashed encoding makes."""
     return item.name or f"{'_x_'.join(item.columns)}_hash"
+
+
+def tokens_name(item: Tokens) -> str:
+    """Name of the feature that an encoding of a text makes."""
+    return f"{item.column}_tokens"
 
 
 def indicator_names(imputes: Sequence[Impute]) -> tuple[str, ...]:
@@ -178,8 +205,7 @@ def _columns(spec: DatasetSpec, layer: Layer, source: Source) -> tuple[Column, .
         return (*_filled(base, imputes), *added)
     keys = tuple(column for column in source.columns if column.name in source.primary_key)
     features = tuple(
-        Column(item.name, "float" if item.kind == "numeric" else "int")
-        for item in feature_columns(spec.encodes)
+        Column(item.name, _FEATURE_TYPES[item.kind]) for item in feature_columns(spec.encodes)
     )
     label = Column(spec.label.name, spec.label.feature_type, unit=spec.label.unit)
     return (*keys, *features, label, Column(SPLIT_COLUMN, "string"))
@@ -215,6 +241,8 @@ def _implied_checks(
         checks += [Check("finite", (c.name,)) for c in columns if c.type == "float"]
         codes = [f.name for f in feature_columns(spec.encodes) if f.kind == "categorical"]
         checks += [Check("between", (name,), minimum=0) for name in codes]
+        lists = [f.name for f in feature_columns(spec.encodes) if f.kind == "tokens"]
+        checks += [_has_tokens(name) for name in lists]
         if not spec.label.is_number:
             num_classes = target_of(spec.label).num_classes
             checks.append(Check("in_set", (spec.label.name,), values=tuple(range(num_classes))))
@@ -233,3 +261,13 @@ def _label_check(spec: DatasetSpec) -> Check:
         "in_set", (label.name,), values=label.classes, mostly=mostly, severity="quarantine",
         reason="the label is a class that the contract declares",
     )  # fmt: skip
+
+
+def _has_tokens(name: str) -> Check:
+    return Check(
+        "sql",
+        sql=f"size({name}) > 0",
+        severity="quarantine",
+        mostly=1 - _MOST_EMPTY,
+        reason="a text without a token says nothing",
+    )

@@ -51,6 +51,8 @@ def bad_sources(spec: DatasetSpec) -> Iterator[str]:
         yield from bad_locations(spec.name, source.locations, files)
     for column in [column for source in spec.sources for column in source.columns]:
         yield from _bad_column(column)
+        if column.type == "array<int>":
+            yield f"column {column.name}: a cell of a file is one value, not {column.type}"
     for item in spec.derived:
         yield from _bad_column(item.column)
         if item.column.earliest or item.column.latest:

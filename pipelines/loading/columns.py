@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.encode import FeatureSet
+from schemas.encode import FeatureSet, length_name
 
 NUMERIC, CATEGORICAL, LABEL = "numeric", "categorical", "label"
 
@@ -99,6 +99,7 @@ class InputColumns:
             features.categorical,
             features.sizes,
             features.label,
+            tuple(ListColumn(item.name, item.length, item.size) for item in features.tokens),
             num_classes=features.target.num_classes,
         )
 
@@ -127,11 +128,6 @@ class InputColumns:
         for column in self.lists:
             fields.append(Field(column.name, (column.length,), column.dtype))
             if not column.is_fixed:
-                fields.append(Field(length_name(column), (), np.int32))
+                fields.append(Field(length_name(column.name), (), np.int32))
         fields += [Field(column.name, (), object) for column in self.images]
         return tuple(fields)
-
-
-def length_name(column: ListColumn) -> str:
-    """Name of the input that holds the numbers of items of a list column that is not fixed."""
-    return f"{column.name}_length"

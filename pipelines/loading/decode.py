@@ -22,10 +22,11 @@ from pipelines.loading.columns import (
     NUMERIC,
     InputColumns,
     ListColumn,
-    length_name,
 )
 from pipelines.loading.manifest import RowGroup
 from pipelines.loading.row_filter import RowFilter, mask
+from pipelines.padded import pad_lists
+from schemas.encode import length_name
 
 _Arrays: TypeAlias = dict[str, NDArray[Any]]
 _TRANSPOSED_ROWS = 8192
@@ -183,14 +184,10 @@ def _padded(column: ListColumn, chunked: pa.ChunkedArray) -> _Arrays:
         _check_codes(column.name, column.size, values)
     else:
         _check_finite([column.name], values[None])
-    kept = np.minimum(lengths, column.length).astype(np.int32)
-    padded = np.zeros((len(kept), column.length), column.dtype)
-    is_there = np.arange(column.length) < kept[:, None]
-    begins = np.cumsum(lengths) - lengths
-    padded[is_there] = values[(begins[:, None] + np.arange(column.length))[is_there]]
+    padded, kept = pad_lists(chunked, column.length, column.dtype)
     if column.is_fixed:
         return {column.name: padded}
-    return {column.name: padded, length_name(column): kept}
+    return {column.name: padded, length_name(column.name): kept}
 
 
 def _check_nulls(name: str, column: Any) -> None:

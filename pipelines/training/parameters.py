@@ -9,8 +9,10 @@ from pipelines.training.method import (
     BALANCED,
     LOSSES,
     LOSSES_OF,
+    NETWORKS,
     OPTIMIZERS,
     SCHEDULES,
+    TEXT_NETWORKS,
 )
 from schemas.target import Target
 
@@ -19,6 +21,7 @@ _CHOICES = {
     "schedule": SCHEDULES,
     "loss": LOSSES,
     "activation": ACTIVATIONS,
+    "network": ("", *NETWORKS),
 }
 # what would be ignored without a word, and where it is not
 _COUNTS_WITH = {
@@ -30,6 +33,9 @@ _COUNTS_WITH = {
     "focal_gamma": ("loss", ("focal",)),
     "focal_alpha": ("loss", ("focal",)),
     "huber_delta": ("loss", ("huber",)),
+    "embedding_dim": ("network", TEXT_NETWORKS),
+    "units": ("network", ("text-cnn", "lstm", "bigru")),
+    "max_tokens": ("network", TEXT_NETWORKS),
 }
 _MOST_WEIGHT = 1e6
 _FOCAL_ALPHA = 0.25
@@ -108,6 +114,10 @@ class TrainParams:
         1000,
     )
     patience: int = param("epochs without a better validation loss before stopping; 0: never", 3)
+    network: str = param(f"one of {', '.join(NETWORKS)}; empty: what suits the features", "")
+    embedding_dim: int = param("width of the embedding of a token", 64)
+    units: int = param("units of a recurrent network, filters of each width of a text-cnn", 64)
+    max_tokens: int = param("tokens of a text that are read, its first; 0: all in the table", 0)
     hidden: tuple[int, ...] = param("width of each hidden layer", (128, 64))
     dropout: float = param("share of hidden values masked in training", 0.2)
     activation: str = param(f"of hidden layers: one of {', '.join(ACTIVATIONS)}", "relu")
@@ -139,6 +149,9 @@ class TrainParams:
             "l2": (0, 1000),
             "clip_norm": (0, 1e9),
             "clip_value": (0, 1e9),
+            "embedding_dim": (1, 10_000),
+            "units": (1, 10_000),
+            "max_tokens": (0, 1_000_000),
         }
         for name, (low, high) in bounds.items():
             if not low <= getattr(self, name) <= high:
@@ -157,7 +170,8 @@ class TrainParams:
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known and (name, getattr(self, name)) != ("loss", ""):
                 raise ParameterError(
-                    f"expected --{name} to be one of {', '.join(known)}; got {getattr(self, name)}"
+                    f"expected --{name} to be one of {', '.join(filter(None, known))}; got "
+                    f"{getattr(self, name)}"
                 )
         defaults = {item.name: item.default for item in fields(TrainParams)}
         for name, (choice, among) in _COUNTS_WITH.items():
