@@ -12,13 +12,14 @@ import re
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pipelines
 import schemas
 from pipelines.errors import ParameterError, StateError
 from pipelines.storage.place import RemotePath
-from schemas.encode import FeatureColumn, FeatureSet, select_features
+from schemas.encode import FeatureColumn, FeatureKind, FeatureSet, select_features
+from schemas.target import BINARY, Target, bad_target
 
 _DIGITS = 16
 _CHECKSUM = "checksum"
@@ -138,7 +139,8 @@ def read_features(path: Path) -> FeatureSet:
             f"{path}: expected the keys features and label; got {came}. "
             "Give the state of engineer_features, not of another step"
         )
-    return select_features(_features(path, value["features"]), _label(path, value["label"]))
+    columns, label = _features(path, value["features"]), _label(path, value["label"])
+    return select_features(columns, label, _target(path, value.get("target", {})))
 
 
 def _features(path: Path, items: Any) -> list[FeatureColumn]:
@@ -148,11 +150,12 @@ def _features(path: Path, items: Any) -> list[FeatureColumn]:
         raise StateError(f"{path}: expected features with name, kind and size; {error}") from error
     for item in columns:
         name, size = cast("tuple[object, object]", (item.name, item.size))
-        is_known = isinstance(name, str) and item.kind in ("numeric", "categorical")
-        if not is_known or type(size) is not int or size < 0:
+        is_known = isinstance(name, str) and item.kind in get_args(FeatureKind)
+        numbers: tuple[object, ...] = (size, item.length)
+        if not is_known or not all(type(n) is int and n >= 0 for n in numbers):
             raise StateError(
-                f"{path}: expected features with a name, kind numeric or categorical and a size of "
-                f"0 or more; got {item}. Run engineer_features again"
+                f"{path}: expected features with a name, a kind of {list(get_args(FeatureKind))} "
+                f"and sizes of 0 or more; got {item}. Run engineer_features again"
             )
     return columns
 
@@ -163,6 +166,20 @@ def _label(path: Path, label: Any) -> str:
     raise StateError(
         f"{path}: expected the label's name; got {label!r}. Run engineer_features again"
     )
+
+
+def _target(path: Path, said: Any) -> Target:
+    try:
+        target = Target(**(said | {"classes": tuple(said.get("classes", ()))}))
+        wrong = bad_target(target)
+    except (AttributeError, TypeError) as error:
+        wrong, target = str(error), BINARY
+    if wrong:
+        raise StateError(
+            f"{path}: expected a target of kind binary, classes or number; got {wrong}. Run "
+            "engineer_features again"
+        )
+    return target
 
 
 def _refuse_constant(word: str) -> None:

@@ -16,16 +16,42 @@ from schemas.interval import Every, Interval
 from schemas.published import PublicFile
 from schemas.schedule import Schedule
 from schemas.split import GivenSplit, HashSplit, Split, TimeSplit
+from schemas.target import Label
 
 __all__ = [
-    "LAYERS", "SPLITS", "SPLIT_COLUMN", "Check", "Column", "ColumnType", "ContractError",
-    "DatasetSpec", "Derived", "GivenSplit", "HashSplit", "Label", "Layer", "PublicFile", "Rule",
-    "Severity", "Source", "Split", "TableSpec", "TimeSplit",
+    "CONTENT",
+    "FILE_FIELDS",
+    "LAYERS",
+    "SPLITS",
+    "SPLIT_COLUMN",
+    "Check",
+    "Column",
+    "ColumnType",
+    "ContractError",
+    "DatasetSpec",
+    "Derived",
+    "Format",
+    "GivenSplit",
+    "HashSplit",
+    "Label",
+    "Layer",
+    "PublicFile",
+    "Rule",
+    "Severity",
+    "Source",
+    "Split",
+    "TableSpec",
+    "TimeSplit",
 ]  # fmt: skip
 
 ColumnType: TypeAlias = Literal[
-    "string", "int", "long", "float", "double", "boolean", "timestamp", "date"
-]
+    "string", "int", "long", "float", "double", "boolean", "timestamp", "date", "binary",
+    "array<int>",
+]  # fmt: skip
+Format: TypeAlias = Literal["csv", "files", "records"]
+# what a source of files knows of each beside the fields of its path
+FILE_FIELDS = ("path", "num_bytes", "sha256", "content")
+CONTENT = FILE_FIELDS[-1]
 Layer: TypeAlias = Literal["raw", "deduplicated", "split", "imputed", "features"]
 # in the order in which they are made
 LAYERS: tuple[Layer, ...] = ("raw", "deduplicated", "split", "imputed", "features")
@@ -91,6 +117,15 @@ class Source:
 
     Rows without a key of their own get ``content_key``: the text column of that name is in no file,
     but a digest of the row's file name and text, so that equal rows of one file have one key.
+
+    ``files``: each file of a folder or of a ``.tar`` is a row. A column is named, by its ``header``
+    or itself, as what it holds: ``path`` (inside the folder), ``num_bytes``, ``sha256``,
+    ``content`` (binary, or string: UTF-8), or as a field of ``path_pattern``, such as
+    ``{split}/{label}/{name}.jpg``: a field is text without ``/``, as is ``*``; ``**/`` stands for
+    any folders. Files of more than ``max_file_bytes`` are not read.
+
+    ``records``: rows of a fixed number of bytes, without a header; ``record_bytes`` says how many
+    are of each column: binary, or an unsigned number, the most significant byte first.
     """
 
     name: str
@@ -100,12 +135,15 @@ class Source:
     version_by: tuple[str, ...] = ()
     time: str = ""
     interval: Every | Literal[""] = ""
-    format: Literal["csv"] = "csv"
+    format: Format = "csv"
     delimiter: str = ","
     has_header: bool = True
     content_key: str = ""
     is_multiline: bool = False
     null_values: tuple[str, ...] = ("",)
+    path_pattern: str = ""
+    max_file_bytes: int = 64 * 2**20
+    record_bytes: tuple[int, ...] = ()
     max_malformed_share: float = 0.05
     checks: tuple[Check, ...] = ()
 
@@ -115,6 +153,19 @@ class Source:
         return tuple(column for column in self.columns if column.name != self.content_key)
 
     @property
+    def content_columns(self) -> tuple[Column, ...]:
+        """Columns that bytes are taken into as they are: content of a file, parts of a record."""
+        if self.format == "files":
+            return tuple(column for column in self.file_columns if column.file_name == CONTENT)
+        return tuple(column for column in self.file_columns if column.type == "binary")
+
+    @property
+    def text_columns(self) -> tuple[Column, ...]:
+        """The other columns of a file, which come as text cells, in its order."""
+        contents = self.content_columns
+        return tuple(column for column in self.file_columns if column not in contents)
+
+    @property
     def locations(self) -> tuple[str, ...]:
         """The public default, one place or several."""
         return (self.location,) if isinstance(self.location, str) else self.location
@@ -122,19 +173,7 @@ class Source:
     @property
     def num_header_lines(self) -> int:
         """Lines before the first row of a file."""
-        return int(self.has_header)
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """What is predicted: a Spark SQL expression over the main source, 0 or 1.
-
-    Rows whose label is null are filtered from the features with the rule ``no_label``.
-    """
-
-    name: str
-    sql: str
-    description: str = ""
+        return int(self.has_header and self.format == "csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,5 +238,9 @@ class DatasetSpec:
         decides = asdict(self)
         for name in ("drift", "schedule", "files", "origin"):
             del decides[name]
+        # younger than the contracts: one that does not use them is what it was
+        if self.label.kind == "binary":
+            for name in ("classes", "is_number", "unit"):
+                del decides["label"][name]
         said = json.dumps(decides, sort_keys=True, default=str)
         return hashlib.sha256(said.encode()).hexdigest()[:16]

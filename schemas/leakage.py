@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from schemas.contract import Column, ContractError, DatasetSpec
 from schemas.derive import feature_columns, indicator_names, known_columns, late_imputes, words
 from schemas.drift import PREDICTION, bad_drift
-from schemas.encode import Encode, Hashed, Join, Rolling, Vocabulary
+from schemas.encode import Encode, Hashed, Join, Rolling, Tokens, Vocabulary
 from schemas.features import bad_numbers
 from schemas.schedule import bad_schedule
 from schemas.shape import bad_types
 from schemas.sources import bad_sources
+from schemas.target import bad_label
 
 
 def check_contract(spec: DatasetSpec) -> DatasetSpec:
@@ -34,7 +35,9 @@ def check_contract(spec: DatasetSpec) -> DatasetSpec:
         *_bad_features(spec),
         *bad_schedule(spec.schedule),
     ]
-    compared = [item.name for item in feature_columns(spec.encodes)] if not wrong else []
+    wrong = wrong or [*bad_label(spec.label)]
+    made = feature_columns(spec.encodes) if not wrong else ()
+    compared = [item.name for item in made if item.kind != "tokens"]
     wrong = wrong or [*bad_numbers(spec)]
     wrong = wrong or [*bad_drift(spec.drift, (*compared, spec.label.name, PREDICTION))]
     if wrong:
@@ -119,7 +122,7 @@ def _bad_features(spec: DatasetSpec) -> Iterator[str]:
             column = known[name]
             if column is not None and column.is_outcome:
                 yield f"feature {name} is an outcome: known only after the prediction"
-            if column is not None and column.is_personal and isinstance(item, Vocabulary):
+            if column is not None and column.is_personal and isinstance(item, Vocabulary | Tokens):
                 yield (
                     f"feature {name} is personal: its values would stand in the fitted state, in "
                     "the report and in each model; encode it with Hashed"

@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from pipelines.evaluation.arrays import Arrays
+from pipelines.evaluation.bags import fit_tf_idf, frequent_counts
 from pipelines.evaluation.predict import Predictor
 from schemas.encode import FeatureSet
 
@@ -21,6 +22,8 @@ LOGISTIC = "logistic_regression"
 TREES = "gradient_boosted_trees"
 # HistGradientBoosting keeps one of its 256 bins for missing values
 _MAX_CODES = 255
+# trees take no sparse matrix
+_MAX_TOKENS = 300
 
 
 def fit_baselines(train: Arrays, features: FeatureSet, seed: int) -> dict[str, Predictor]:
@@ -48,14 +51,17 @@ def fit_logistic(train: Arrays, features: FeatureSet) -> Predictor:
     """Fit an L2-regularised logistic regression, C = 1, by L-BFGS.
 
     Numeric columns are standardised on ``train``; codes become one-hot columns, kept sparse: a
-    row stores its numbers and one entry for each code.
+    row stores its numbers and one entry for each code. Lists of tokens become TF-IDF weights.
     """
+    weighed = fit_tf_idf(train, features)
     mean, scale = train.numeric.mean(axis=0), train.numeric.std(axis=0)
     scale = np.where(scale > 0, scale, 1).astype(np.float32)
 
     def encode(arrays: Arrays) -> Any:
         numeric = sparse.csr_matrix((arrays.numeric - mean) / scale)
-        return sparse.hstack([numeric, one_hot(arrays.categorical, features.sizes)], format="csr")
+        codes = one_hot(arrays.categorical, features.sizes)
+        texts = [weigh(arrays) for weigh in weighed]
+        return sparse.hstack([numeric, codes, *texts], format="csr")
 
     model = LogisticRegression(C=1.0, max_iter=200)
     model.fit(encode(train), train.label)
@@ -65,15 +71,24 @@ def fit_logistic(train: Arrays, features: FeatureSet) -> Predictor:
 def fit_trees(train: Arrays, features: FeatureSet, seed: int) -> Predictor:
     """Fit scikit-learn's histogram gradient boosting with its defaults.
 
-    Codes are categories where the column has at most 255 of them, numbers otherwise.
+    Codes are categories where the column has at most 255 of them, numbers otherwise. Of lists of
+    tokens they take how often each of the 300 most frequent ones occurs.
     """
+
+    def side_by_side(arrays: Arrays) -> npt.NDArray[np.float32]:
+        counts = frequent_counts(arrays, features, _MAX_TOKENS)
+        codes = arrays.categorical.astype(np.float32)
+        return np.concatenate([arrays.numeric, codes, counts], axis=1)
+
+    matrix = side_by_side(train)
     is_category = [False] * len(features.numeric)
     is_category += [size <= _MAX_CODES for size in features.sizes]
+    is_category += [False] * (matrix.shape[1] - len(is_category))
     # scikit-learn takes a mask here too; its inferred type says text only
     mask: Any = np.array(is_category, bool)
     model = HistGradientBoostingClassifier(categorical_features=mask, random_state=seed)
-    model.fit(_side_by_side(train), train.label)
-    return lambda arrays: _positive(model.predict_proba(_side_by_side(arrays)))
+    model.fit(matrix, train.label)
+    return lambda arrays: _positive(model.predict_proba(side_by_side(arrays)))
 
 
 def one_hot(codes: npt.NDArray[np.int32], sizes: tuple[int, ...]) -> Any:
@@ -86,10 +101,6 @@ def one_hot(codes: npt.NDArray[np.int32], sizes: tuple[int, ...]) -> Any:
         bounds = np.zeros(rows + 1, np.int32)
     ones = np.ones(columns.size, np.float32)
     return sparse.csr_matrix((ones, columns, bounds), shape=(rows, int(sum(sizes))))
-
-
-def _side_by_side(arrays: Arrays) -> npt.NDArray[np.float32]:
-    return np.concatenate([arrays.numeric, arrays.categorical.astype(np.float32)], axis=1)
 
 
 def _positive(probabilities: Any) -> npt.NDArray[np.float64]:

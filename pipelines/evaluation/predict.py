@@ -5,7 +5,7 @@ Evaluation and the Spark scoring job share this module, so they give the same pr
 Keras is imported when the first model is opened: the driver of a Spark job never needs it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -23,6 +23,8 @@ from pipelines.storage.place import place
 
 Predictor: TypeAlias = Callable[[Arrays], npt.NDArray[np.float64]]
 
+# of rows that hold lists or pictures: a layer makes a hundred numbers of each item
+_CHUNK_ROWS = 512
 _opened: list[str] = []
 
 
@@ -94,9 +96,9 @@ def make_predictor(model: Any) -> Predictor:
     """Trace ``model`` once, for any number of rows.
 
     Args:
-        model: A Keras model with inputs ``numeric`` (rows, n) float32 and ``categorical``
-            (rows, m) int32, or only one of them, and output (rows, 1): a probability, from a
-            last layer with a sigmoid, or a logit, from one without activation.
+        model: A Keras model whose inputs are some of those of ``Arrays``, by name, and output
+            (rows, 1): a probability, from a last layer with a sigmoid, or a logit, from one without
+            activation.
 
     Raises:
         ParameterError: The last layer has another activation.
@@ -104,10 +106,9 @@ def make_predictor(model: Any) -> Predictor:
     import tensorflow as tf  # noqa: PLC0415
 
     is_logit = _gives_logit(model)
-    names = [tensor.name for tensor in model.inputs]
-    kinds = {"numeric": tf.float32, "categorical": tf.int32}
-    widths = {tensor.name: tensor.shape[-1] for tensor in model.inputs}
-    signature = {name: tf.TensorSpec((None, widths[name]), kinds[name]) for name in names}
+    kinds = {tensor.name: tf.as_dtype(tensor.dtype) for tensor in model.inputs}
+    shapes = {tensor.name: (None, *tensor.shape[1:]) for tensor in model.inputs}
+    signature = {name: tf.TensorSpec(shapes[name], kinds[name]) for name in kinds}
 
     def infer(inputs: dict[str, Any]) -> Any:
         output = model(inputs, training=False)
@@ -116,11 +117,24 @@ def make_predictor(model: Any) -> Predictor:
     apply = tf.function(infer, input_signature=[signature])
 
     def predict(arrays: Arrays) -> npt.NDArray[np.float64]:
-        given = {"numeric": arrays.numeric, "categorical": arrays.categorical}
-        found = apply({name: tf.constant(given[name], kinds[name]) for name in names})
-        return found.numpy().reshape(-1).astype(np.float64)
+        found = np.empty(len(arrays), np.float64)
+        for places in _chunks(arrays):
+            rows = arrays.take(places)
+            given = {"numeric": rows.numeric, "categorical": rows.categorical, **rows.others}
+            output = apply({name: tf.constant(given[name], kinds[name]) for name in kinds})
+            found[places] = output.numpy().reshape(-1)
+        return found
 
     return predict
+
+
+def _chunks(arrays: Arrays) -> Iterator[Any]:
+    """Cut rows into parts whose intermediate values fit into memory: numbers need no cut."""
+    if not arrays.others:
+        yield slice(None)
+        return
+    for begin in range(0, len(arrays), _CHUNK_ROWS):
+        yield slice(begin, begin + _CHUNK_ROWS)
 
 
 def _gives_logit(model: Any) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.encode import FeatureSet
+from schemas.encode import FeatureSet, length_name
 
 NUMERIC, CATEGORICAL, LABEL = "numeric", "categorical", "label"
 
@@ -80,7 +80,7 @@ class InputColumns:
     """The columns that a model takes, in the order of its matrices.
 
     ``sizes`` holds the number of codes of each categorical column: codes lie in [0, size), and
-    labels in [0, num_classes).
+    labels in [0, num_classes). With ``num_classes`` 0 the label is a number, float32.
     """
 
     numeric: tuple[str, ...]
@@ -94,13 +94,26 @@ class InputColumns:
     @classmethod
     def of(cls, features: FeatureSet) -> "InputColumns":
         """Give the columns of a features table."""
-        return cls(features.numeric, features.categorical, features.sizes, features.label)
+        return cls(
+            features.numeric,
+            features.categorical,
+            features.sizes,
+            features.label,
+            tuple(ListColumn(item.name, item.length, item.size) for item in features.tokens),
+            num_classes=features.target.num_classes,
+        )
+
+    @property
+    def label_dtype(self) -> Any:
+        """Type of the labels."""
+        return np.int32 if self.num_classes else np.float32
 
     @property
     def types(self) -> dict[str, pa.DataType]:
         """Arrow type expected of each column."""
         types = dict.fromkeys(self.numeric, pa.float32())
-        types |= dict.fromkeys((*self.categorical, self.label), pa.int32())
+        types |= dict.fromkeys(self.categorical, pa.int32())
+        types[self.label] = pa.from_numpy_dtype(self.label_dtype)
         types |= {column.name: pa.list_(pa.from_numpy_dtype(column.dtype)) for column in self.lists}
         return types | {column.name: pa.binary() for column in self.images}
 
@@ -110,16 +123,11 @@ class InputColumns:
         fields = [
             Field(NUMERIC, (len(self.numeric),), np.float32),
             Field(CATEGORICAL, (len(self.categorical),), np.int32),
-            Field(LABEL, (), np.int32),
+            Field(LABEL, (), self.label_dtype),
         ]
         for column in self.lists:
             fields.append(Field(column.name, (column.length,), column.dtype))
             if not column.is_fixed:
-                fields.append(Field(length_name(column), (), np.int32))
+                fields.append(Field(length_name(column.name), (), np.int32))
         fields += [Field(column.name, (), object) for column in self.images]
         return tuple(fields)
-
-
-def length_name(column: ListColumn) -> str:
-    """Name of the input that holds the numbers of items of a list column that is not fixed."""
-    return f"{column.name}_length"

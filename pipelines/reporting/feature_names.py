@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 from schemas.contract import Column, DatasetSpec
-from schemas.derive import hashed_name, known_columns, numeric_name, words
-from schemas.encode import Bucketed, Cyclic, Encode, Hashed, Numeric, Vocabulary
+from schemas.derive import hashed_name, known_columns, numeric_name, tokens_name, words
+from schemas.encode import Bucketed, Cyclic, Encode, Hashed, Numeric, Tokens, Vocabulary
 from schemas.leakage import encoded_columns
 
 MASK = "***"
@@ -96,6 +96,8 @@ def _fields(
                 "word": "hash ",
             },
         )
+    elif isinstance(item, Tokens):
+        yield tokens_name(item), {"title": f"{item.column}, its tokens"}
     elif isinstance(item, Vocabulary):
         known = state.get("vocabularies", {}).get(item.column)
         codes = () if known is None else (_UNKNOWN_WORD, *known)

@@ -1,4 +1,4 @@
-"""Turn columns into model inputs: float32 numbers and int32 codes, none of them null.
+"""Turn columns into model inputs: float32 numbers, int32 codes and lists of codes, none null.
 
 ``fit_encode`` learns scales, vocabularies and boundaries from the training split; ``encode``
 applies them to batches of rows, with the arithmetic of ``encode_arrays``.
@@ -21,19 +21,25 @@ from pipelines.transforms.encode_arrays import (
     input_columns,
     squash,
 )
+from pipelines.transforms.fit_tokens import fit_tokens
 from pipelines.transforms.moments import Moments, measure, merge, merge_all
 from pipelines.transforms.sample import bounded_sample
 from schemas.contract import ContractError
 from schemas.derive import numeric_name
-from schemas.encode import Bucketed, Encode, FeatureColumn, Numeric, Vocabulary
+from schemas.encode import Bucketed, Encode, FeatureColumn, FeatureKind, Numeric, Tokens, Vocabulary
 
+_KINDS: dict[FeatureKind, t.DataType] = {
+    "numeric": t.FloatType(),
+    "categorical": t.IntegerType(),
+    "tokens": t.ArrayType(t.IntegerType()),
+}
 _DIGITS = 10
 _NUMBER, _WORD = "_number_", "_word_"
 _MOMENTS = f"item int, {', '.join(f'{name} double' for name in Moments._fields)}"
 
 
 def fit_encode(train: DataFrame, encodes: Sequence[Encode], key: Sequence[str]) -> EncodeState:
-    """Learn from ``train``, the rows of the training split; at most four Spark jobs.
+    """Learn from ``train``, the rows of the training split; at most five Spark jobs.
 
     Raises:
         ContractError: A column has no value in the training split.
@@ -46,6 +52,7 @@ def fit_encode(train: DataFrame, encodes: Sequence[Encode], key: Sequence[str]) 
         boundaries=_fit_boundaries(
             train, [item for item in encodes if isinstance(item, Bucketed)], key
         ),
+        tokens=fit_tokens(train, [item for item in encodes if isinstance(item, Tokens)]),
     )
 
 
@@ -68,8 +75,7 @@ def encode(
 
 
 def _field(feature: FeatureColumn) -> t.StructField:
-    kind = t.FloatType() if feature.kind == "numeric" else t.IntegerType()
-    return t.StructField(feature.name, kind)
+    return t.StructField(feature.name, _KINDS[feature.kind])
 
 
 def _inputs(encodes: Sequence[Encode]) -> list[Column]:

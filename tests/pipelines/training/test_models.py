@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 
 from pipelines.errors import TrainingError
-from pipelines.training import models
 from pipelines.training.dropout import global_dropout
 from pipelines.training.method import ACTIVATIONS
 from pipelines.training.models import build_model
+from pipelines.training.networks import inputs
 from pipelines.world import World
 from schemas.encode import FeatureSet
 
@@ -22,7 +22,7 @@ BOTH = FeatureSet(("x", "y"), ("c", "d"), (30, 40), "label")
 
 
 def test_the_example_of_the_docstring_holds() -> None:
-    assert doctest.testmod(models).failed == 0
+    assert doctest.testmod(inputs).failed == 0
 
 
 @pytest.mark.parametrize("features", [NUMERIC, CODES, BOTH])
