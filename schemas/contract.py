@@ -13,6 +13,7 @@ from schemas.check import Check, Rule, Severity
 from schemas.drift import Drift
 from schemas.encode import Encode, Impute, Join, Rolling
 from schemas.interval import Every, Interval
+from schemas.near import NearDuplicates
 from schemas.published import PublicFile
 from schemas.schedule import Schedule
 from schemas.split import GivenSplit, HashSplit, Split, TimeSplit
@@ -34,6 +35,7 @@ __all__ = [
     "HashSplit",
     "Label",
     "Layer",
+    "NearDuplicates",
     "PublicFile",
     "Rule",
     "Severity",
@@ -221,6 +223,7 @@ class DatasetSpec:
     rollings: tuple[Rolling, ...] = ()
     imputes: tuple[Impute, ...] = ()
     encodes: tuple[Encode, ...] = ()
+    near_duplicates: NearDuplicates | None = None
     checks: dict[Layer, tuple[Check, ...]] = field(default_factory=dict)
     drift: Drift = field(default_factory=Drift)
     schedule: Schedule | None = None

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from schemas.near import TokensBy
+
 ImputeMethod: TypeAlias = Literal[
     "mean", "median", "mode", "constant", "group_median", "interpolate", "forward_fill"
 ]
@@ -136,7 +138,7 @@ class Tokens:
     max_length: int
     max_size: int = 20_000
     min_count: int = 2
-    by: Literal["word", "character"] = "word"
+    by: TokensBy = "word"
 
 
 Encode: TypeAlias = Numeric | Vocabulary | Hashed | Bucketed | Cyclic | Tokens
