@@ -49,6 +49,7 @@ ColumnType: TypeAlias = Literal[
     "string", "int", "long", "float", "double", "boolean", "timestamp", "date", "binary",
     "array<int>",
 ]  # fmt: skip
+Encoding: TypeAlias = Literal["utf-8", "latin-1"]
 Format: TypeAlias = Literal["csv", "files", "records"]
 # what a source of files knows of each beside the fields of its path
 FILE_FIELDS = ("path", "num_bytes", "sha256", "content")
@@ -119,6 +120,9 @@ class Source:
     Rows without a key of their own get ``content_key``: the text column of that name is in no file,
     but a digest of the row's file name and text, so that equal rows of one file have one key.
 
+    Cells are cut by RFC 4180, or without ``has_quotes`` at each delimiter, quotes being text. With
+    the ``encoding`` ``latin-1`` a line that is no UTF-8 is read as ISO 8859-1.
+
     ``files``: each file of a folder or of a ``.tar`` is a row. A column is named, by its ``header``
     or itself, as what it holds: ``path`` (inside the folder), ``num_bytes``, ``sha256``,
     ``content`` (binary, or string: UTF-8), or as a field of ``path_pattern``, such as
@@ -139,6 +143,8 @@ class Source:
     format: Format = "csv"
     delimiter: str = ","
     has_header: bool = True
+    has_quotes: bool = True
+    encoding: Encoding = "utf-8"
     content_key: str = ""
     is_multiline: bool = False
     null_values: tuple[str, ...] = ("",)
