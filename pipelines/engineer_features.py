@@ -5,6 +5,8 @@ files of one row group and about the same size, rows in the order of a hash of t
 stretch of the table is a fair sample of it.
 """
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,15 +29,18 @@ from pipelines.transforms.encode import encode, fit_encode
 from pipelines.transforms.encode_arrays import input_columns
 from pipelines.transforms.impute import fit_impute, impute
 from pipelines.transforms.join import join
+from pipelines.transforms.label import fit_target, type_label
 from pipelines.transforms.roll import roll
 from pipelines.transforms.split import add_derived
 from schemas.catalog import dataset
 from schemas.contract import SPLIT_COLUMN, ContractError, DatasetSpec
 from schemas.derive import late_derived, late_imputes, table_spec
+from schemas.target import BINARY
 
 _ORDER = "_order"
 _NO_LABEL = "filtered:no_label"
 _MIN_FILES = 4
+_MAX_RECORDS = "spark.sql.files.maxRecordsPerFile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,7 @@ def _make_features(
 ) -> StepResult:
     main, params = source
     primary_key, label = spec.main.primary_key, spec.label.name
+    wide = type_label(wide, spec.label)
     train = wide.where((F.col(SPLIT_COLUMN) == "train") & F.col(label).isNotNull())
     fills = fit_impute(train, late_imputes(spec), primary_key)
     filled = impute(wide, fills, spec.main.time, spark)
@@ -107,12 +113,8 @@ def _make_features(
     ordered = _order(_mark(encoded, label), spec, num_rows, params.rows_per_file)
     target = Target(key.layout.table("features", spec.main.name), key.fingerprint, (SPLIT_COLUMN,))
     rows, broken = mark_broken(ordered.select(*columns, FATE), contract)
-    limit = spark.conf.get("spark.sql.files.maxRecordsPerFile", "0")
-    spark.conf.set("spark.sql.files.maxRecordsPerFile", params.rows_per_file)
-    try:
+    with _files_of(spark, params.rows_per_file):
         written = write_kept(rows, target, (_NO_LABEL, *broken), riding(contract, rows))
-    finally:
-        spark.conf.set("spark.sql.files.maxRecordsPerFile", limit or "0")
     table = written.table
     check_fates(str(table), written.fates, num_input=num_rows)
     set_aside(spark, key, {spec.main.name: (rows, written)})
@@ -130,12 +132,25 @@ def _make_features(
         "fills": [asdict(fill) for fill in fills],
         "encode": asdict(state),
     }
+    if (learned := fit_target(train, spec.label)) != BINARY:
+        record["target"] = asdict(learned)
     write_json(state_path, record)
     return StepResult(
         key.step, spec.name, key.fingerprint, (str(table),), {spec.main.name: written.fates},
         {"state": str(state_path)}, {"num_features": len(features)},
         numbers={spec.main.name: written.numbers},
     )  # fmt: skip
+
+
+@contextmanager
+def _files_of(spark: SparkSession, rows: int) -> Generator[None]:
+    """Have each file written inside hold so many rows at most."""
+    limit = spark.conf.get(_MAX_RECORDS, "0")
+    spark.conf.set(_MAX_RECORDS, rows)
+    try:
+        yield
+    finally:
+        spark.conf.set(_MAX_RECORDS, limit or "0")
 
 
 def _mark(encoded: DataFrame, label: str) -> DataFrame:

@@ -19,6 +19,7 @@ from pipelines.tables.ledger import Target, check_fates, write_kept
 from pipelines.tables.ledger_table import account_for, require_passed
 from pipelines.tables.quarantine import set_aside
 from pipelines.tables.version import TableVersion, parse_versions
+from pipelines.transforms.label import add_label
 from pipelines.transforms.near_duplicates import (
     NEAR_DUPLICATE,
     NEAR_OTHER_SPLIT,
@@ -27,7 +28,7 @@ from pipelines.transforms.near_duplicates import (
     hash_texts,
     mark_near,
 )
-from pipelines.transforms.split import OUTSIDE_SPLIT, add_derived, add_label, mark_split
+from pipelines.transforms.split import OUTSIDE_SPLIT, add_derived, mark_split
 from schemas.catalog import dataset
 from schemas.contract import SPLIT_COLUMN, SPLITS, DatasetSpec
 from schemas.derive import early_derived, main_columns, table_spec

@@ -19,6 +19,7 @@ import schemas
 from pipelines.errors import ParameterError, StateError
 from pipelines.storage.place import RemotePath
 from schemas.encode import FeatureColumn, FeatureKind, FeatureSet, select_features
+from schemas.target import BINARY, Target, bad_target
 
 _DIGITS = 16
 _CHECKSUM = "checksum"
@@ -138,7 +139,8 @@ def read_features(path: Path) -> FeatureSet:
             f"{path}: expected the keys features and label; got {came}. "
             "Give the state of engineer_features, not of another step"
         )
-    return select_features(_features(path, value["features"]), _label(path, value["label"]))
+    columns, label = _features(path, value["features"]), _label(path, value["label"])
+    return select_features(columns, label, _target(path, value.get("target", {})))
 
 
 def _features(path: Path, items: Any) -> list[FeatureColumn]:
@@ -164,6 +166,20 @@ def _label(path: Path, label: Any) -> str:
     raise StateError(
         f"{path}: expected the label's name; got {label!r}. Run engineer_features again"
     )
+
+
+def _target(path: Path, said: Any) -> Target:
+    try:
+        target = Target(**(said | {"classes": tuple(said.get("classes", ()))}))
+        wrong = bad_target(target)
+    except (AttributeError, TypeError) as error:
+        wrong, target = str(error), BINARY
+    if wrong:
+        raise StateError(
+            f"{path}: expected a target of kind binary, classes or number; got {wrong}. Run "
+            "engineer_features again"
+        )
+    return target
 
 
 def _refuse_constant(word: str) -> None:

@@ -156,7 +156,7 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
 
     features = read_features(place(params.state))
     tables, shares = _manifests(params, features, world)
-    _check_classes(tables[0])
+    _check_labels(tables[0], features)
     folder = _work_folder(params, key)
     reading = Reading(
         params.global_batch_size,
@@ -172,7 +172,7 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
         sys.stderr.write("".join(f"train: {text}\n" for text in said))
     model = build_model_of(params, features)
     counts = count_labels(tables[0], "train") if BALANCED in params.class_weights else ()
-    settings = LoopSettings.of(params, folder, counts)
+    settings = LoopSettings.of(params, folder, counts, features.target)
     with closing(train), closing(validation), heartbeat(world, supervision.hang_s) as beat:
         outcome = Loop(model, train, validation, settings, world).run(beat, supervision.pause)
     said_time = where_time_went(outcome)
@@ -251,11 +251,13 @@ def _parse_mix(text: str) -> tuple[TableVersion, float]:
     return parse_version(found[1]), float(found[2])
 
 
-def _check_classes(manifest: "Manifest") -> None:
+def _check_labels(manifest: "Manifest", features: FeatureSet) -> None:
     found = manifest.label_range("train")
     if found is not None and found[0] == found[1]:
+        words = {"binary": "labels 0 and 1", "classes": "labels of several classes"}
+        expected = words.get(features.target.kind, "labels that differ")
         raise TrainingError(
-            f"{manifest.table}: expected labels 0 and 1 in split 'train'; all "
+            f"{manifest.table}: expected {expected} in split 'train'; all "
             f"{manifest.num_rows('train')} rows have {found[0]}. Change the label or the split of "
             "the contract"
         )
@@ -265,7 +267,8 @@ def _key(params: TrainParams) -> StepKey:
     layout = Layout(params.root, params.dataset)
     # where it is kept and how often changes nothing in the result
     where = {"root": "", "checkpoint_steps": 0, "buffer_mb": 0, "cache": "", "cache_mb": 0}
-    read_features(place(params.state))  # says what to do if the file is not there
+    # says what to do if the file is not there
+    params.loss_of(read_features(place(params.state)).target)
     state = fingerprint(read_json(place(params.state)))
     decides = {**asdict(params), **where, "state": state}
     return step_key(STEP, layout, decides)

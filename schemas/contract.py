@@ -17,6 +17,7 @@ from schemas.near import NearDuplicates
 from schemas.published import PublicFile
 from schemas.schedule import Schedule
 from schemas.split import GivenSplit, HashSplit, Split, TimeSplit
+from schemas.target import Label
 
 __all__ = [
     "CONTENT",
@@ -184,18 +185,6 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
-    """What is predicted: a Spark SQL expression over the main source, 0 or 1.
-
-    Rows whose label is null are filtered from the features with the rule ``no_label``.
-    """
-
-    name: str
-    sql: str
-    description: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class TableSpec:
     """The contract of one table of one layer, as derived for reading, writing and checking."""
 
@@ -258,5 +247,9 @@ class DatasetSpec:
         decides = asdict(self)
         for name in ("drift", "schedule", "files", "origin"):
             del decides[name]
+        # younger than the contracts: one that does not use them is what it was
+        if self.label.kind == "binary":
+            for name in ("classes", "is_number", "unit"):
+                del decides["label"][name]
         said = json.dumps(decides, sort_keys=True, default=str)
         return hashlib.sha256(said.encode()).hexdigest()[:16]

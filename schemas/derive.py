@@ -29,6 +29,7 @@ from schemas.encode import (
     Tokens,
 )
 from schemas.interval import Interval
+from schemas.target import target_of
 
 LINEAGE = (
     Column("_source_file", "string", description="name of the file the row came in"),
@@ -73,7 +74,9 @@ def table_spec(spec: DatasetSpec, layer: Layer, source_name: str) -> TableSpec:
 def main_columns(spec: DatasetSpec) -> tuple[Column, ...]:
     """Columns of the main source after the split: as ingested, derived, label and split."""
     derived = tuple(item.column for item in early_derived(spec))
-    label = Column(spec.label.name, "int", is_nullable=True, is_outcome=True)
+    label = Column(
+        spec.label.name, spec.label.type, is_nullable=True, unit=spec.label.unit, is_outcome=True
+    )
     return (*spec.main.columns, *derived, label, Column(SPLIT_COLUMN, "string"))
 
 
@@ -204,7 +207,8 @@ def _columns(spec: DatasetSpec, layer: Layer, source: Source) -> tuple[Column, .
     features = tuple(
         Column(item.name, _FEATURE_TYPES[item.kind]) for item in feature_columns(spec.encodes)
     )
-    return (*keys, *features, Column(spec.label.name, "int"), Column(SPLIT_COLUMN, "string"))
+    label = Column(spec.label.name, spec.label.feature_type, unit=spec.label.unit)
+    return (*keys, *features, label, Column(SPLIT_COLUMN, "string"))
 
 
 def _filled(columns: Sequence[Column], imputes: Sequence[Impute]) -> tuple[Column, ...]:
@@ -239,8 +243,24 @@ def _implied_checks(
         checks += [Check("between", (name,), minimum=0) for name in codes]
         lists = [f.name for f in feature_columns(spec.encodes) if f.kind == "tokens"]
         checks += [_has_tokens(name) for name in lists]
-        checks.append(Check("in_set", (spec.label.name,), values=(0, 1)))
+        if not spec.label.is_number:
+            num_classes = target_of(spec.label).num_classes
+            checks.append(Check("in_set", (spec.label.name,), values=tuple(range(num_classes))))
+    if layer == "split" and spec.label.kind != "binary":
+        checks.append(_label_check(spec))
     return tuple(checks)
+
+
+def _label_check(spec: DatasetSpec) -> Check:
+    """Sets rows aside whose label is none, as malformed ones are: as many are let pass."""
+    label, mostly = spec.label, 1 - spec.main.max_malformed_share
+    if label.is_number:
+        reason = "the label is a number"
+        return Check("finite", (label.name,), mostly=mostly, severity="quarantine", reason=reason)
+    return Check(
+        "in_set", (label.name,), values=label.classes, mostly=mostly, severity="quarantine",
+        reason="the label is a class that the contract declares",
+    )  # fmt: skip
 
 
 def _has_tokens(name: str) -> Check:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from schemas.near import TokensBy
+from schemas.target import BINARY, Target
 
 ImputeMethod: TypeAlias = Literal[
     "mean", "median", "mode", "constant", "group_median", "interpolate", "forward_fill"
@@ -163,7 +164,7 @@ class FeatureColumn:
 
 @dataclass(frozen=True, slots=True)
 class FeatureSet:
-    """The columns that a model takes, in its order, and the label's name.
+    """The columns that a model takes, in its order, the label's name and what to give for it.
 
     A model takes ``numeric`` (rows, columns) float32 and ``categorical`` (rows, columns) int32, and
     of each column of ``tokens`` (rows, length) int32 by its name, padded with 0, and (rows,) int32
@@ -174,6 +175,7 @@ class FeatureSet:
     categorical: tuple[str, ...]
     sizes: tuple[int, ...]  # codes of each categorical column lie in [0, size)
     label: str
+    target: Target = BINARY
     tokens: tuple[FeatureColumn, ...] = ()
 
     @property
@@ -187,7 +189,9 @@ def length_name(column: str) -> str:
     return f"{column}_length"
 
 
-def select_features(columns: Sequence[FeatureColumn], label: str) -> FeatureSet:
+def select_features(
+    columns: Sequence[FeatureColumn], label: str, target: Target = BINARY
+) -> FeatureSet:
     """Give the features of a table as a model takes them."""
     codes = [column for column in columns if column.kind == "categorical"]
     return FeatureSet(
@@ -195,5 +199,6 @@ def select_features(columns: Sequence[FeatureColumn], label: str) -> FeatureSet:
         tuple(column.name for column in codes),
         tuple(column.size for column in codes),
         label,
+        target,
         tuple(column for column in columns if column.kind == "tokens"),
     )

@@ -18,6 +18,7 @@ from schemas.near import bad_near
 from schemas.schedule import bad_schedule
 from schemas.shape import bad_types
 from schemas.sources import bad_sources
+from schemas.target import bad_label
 
 
 def check_contract(spec: DatasetSpec) -> DatasetSpec:
@@ -43,6 +44,7 @@ def check_contract(spec: DatasetSpec) -> DatasetSpec:
         *bad_schedule(spec.schedule),
         *bad_near(spec.near_duplicates, {item.name: item.type for item in main_columns(spec)}),
     ]
+    wrong = wrong or [*bad_label(spec.label)]
     made = feature_columns(spec.encodes) if not wrong else ()
     compared = [item.name for item in made if item.kind != "tokens"]
     wrong = wrong or [*bad_numbers(spec)]

@@ -89,7 +89,7 @@ class InputColumns:
     """The columns that a model takes, in the order of its matrices.
 
     ``sizes`` holds the number of codes of each categorical column: codes lie in [0, size), and
-    labels in [0, num_classes).
+    labels in [0, num_classes). With ``num_classes`` 0 the label is a number, float32.
     """
 
     numeric: tuple[str, ...]
@@ -107,14 +107,26 @@ class InputColumns:
             ListColumn(item.name, min(item.length, max_tokens or item.length), item.size)
             for item in features.tokens
         ]
-        taken = (features.numeric, features.categorical, features.sizes, features.label)
-        return cls(*taken, tuple(lists))
+        return cls(
+            features.numeric,
+            features.categorical,
+            features.sizes,
+            features.label,
+            tuple(lists),
+            num_classes=features.target.num_classes,
+        )
+
+    @property
+    def label_dtype(self) -> Any:
+        """Type of the labels."""
+        return np.int32 if self.num_classes else np.float32
 
     @property
     def types(self) -> dict[str, pa.DataType]:
         """Arrow type expected of each column."""
         types = dict.fromkeys(self.numeric, pa.float32())
-        types |= dict.fromkeys((*self.categorical, self.label), pa.int32())
+        types |= dict.fromkeys(self.categorical, pa.int32())
+        types[self.label] = pa.from_numpy_dtype(self.label_dtype)
         types |= {column.name: pa.list_(pa.from_numpy_dtype(column.dtype)) for column in self.lists}
         return types | {column.name: pa.binary() for column in self.images}
 
@@ -124,7 +136,7 @@ class InputColumns:
         fields = [
             Field(NUMERIC, (len(self.numeric),), np.float32),
             Field(CATEGORICAL, (len(self.categorical),), np.int32),
-            Field(LABEL, (), np.int32),
+            Field(LABEL, (), self.label_dtype),
         ]
         for column in self.lists:
             fields.append(Field(column.name, (column.length,), column.dtype))

@@ -29,11 +29,11 @@ def build_model(
     seed: int,
     **between: Unpack[Between],
 ) -> keras.Model:
-    """Make an embedding-and-dense network for a label of 0 or 1.
+    """Make an embedding-and-dense network for the label of ``features``.
 
     The network takes ``{"numeric": (rows, numeric) float32, "categorical": (rows, categorical)
-    int32}``, columns in the order of ``features``, and gives the logit, (rows, 1) float32. It is
-    plain Keras: it loads with ``keras.saving.load_model`` and nothing of ours.
+    int32}``, columns in the order of ``features``, and gives what ``add_head`` says. It is plain
+    Keras: it loads with ``keras.saving.load_model`` and nothing of ours.
 
     Args:
         features: Columns of the features table.
@@ -46,7 +46,7 @@ def build_model(
         TrainingError: There are no features.
     """
     keras.utils.set_random_seed(seed)
-    return build_dense(features, Head(hidden, dropout, seed, **between))
+    return build_dense(features, Head(hidden, dropout, seed, target=features.target, **between))
 
 
 def build_model_of(params: TrainParams, features: FeatureSet) -> keras.Model:

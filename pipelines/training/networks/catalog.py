@@ -25,7 +25,8 @@ def build_network(features: FeatureSet, params: TrainParams) -> keras.Model:
     """
     chosen = params if params.network else replace(params, network=suited_network(features))
     keras.utils.set_random_seed(params.seed)
-    head = Head(params.hidden, params.dropout, params.seed, params.batch_norm, params.activation)
+    said = (params.hidden, params.dropout, params.seed, params.batch_norm, params.activation)
+    head = Head(*said, features.target)
     if chosen.network == "dense":
         return build_dense(features, head)
     return build_text(features, chosen, head)

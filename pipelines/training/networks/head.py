@@ -1,10 +1,13 @@
-"""The end of every network: dense layers, and one logit a row."""
+"""The end of every network: dense layers, and the answer for each row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+
+from pipelines.training.heads import add_head
+from schemas.target import BINARY, Target
 
 _FIRST_WEIGHTS = {"selu": "lecun_normal"}  # by activation; Keras's own for the others
 
@@ -21,6 +24,7 @@ class Head:
             ``global_batch_norm``).
         activation: One of Keras's; selu's first weights are drawn as Klambauer et al. 2017 ask,
             "Self-Normalizing Neural Networks": normal, of variance 1 / inputs.
+        target: What the network must give.
     """
 
     hidden: Sequence[int]
@@ -28,9 +32,10 @@ class Head:
     seed: int
     has_batch_norm: bool = False
     activation: str = "relu"
+    target: Target = BINARY
 
     def __call__(self, parts: Sequence[Any]) -> Any:
-        """Join ``parts``, (rows, width) each, and give the logit, (rows, 1) float32."""
+        """Join ``parts``, (rows, width) each; give the answer, (rows, ``target.width``) float32."""
         x = keras.layers.Concatenate(name="concatenate")(parts) if len(parts) > 1 else parts[0]
         activation = self.activation
         first: Any = {"kernel_initializer": _FIRST_WEIGHTS.get(activation, "glorot_uniform")}
@@ -42,4 +47,4 @@ class Head:
             else:
                 x = keras.layers.Dense(width, activation, name=f"dense_{number}", **first)(x)
             x = keras.layers.Dropout(self.dropout, seed=self.seed, name=f"dropout_{number}")(x)
-        return keras.layers.Dense(1, dtype="float32", name="logit")(x)
+        return add_head(x, self.target)

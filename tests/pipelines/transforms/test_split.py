@@ -6,7 +6,8 @@ from collections import defaultdict
 import pytest
 from pyspark.sql import SparkSession
 
-from pipelines.transforms.split import add_derived, add_label, mark_split
+from pipelines.transforms.label import add_label
+from pipelines.transforms.split import add_derived, mark_split
 from schemas.contract import (
     Column,
     ContractError,
