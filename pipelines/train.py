@@ -158,7 +158,13 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
     tables, shares = _manifests(params, features, world)
     _check_labels(tables[0], features)
     folder = _work_folder(params, key)
-    reading = Reading(params.global_batch_size, params.seed, params.memory_mb, params.buffer_mb)
+    reading = Reading(
+        params.global_batch_size,
+        params.seed,
+        params.memory_mb,
+        params.buffer_mb,
+        is_trimmed=bool(features.tokens),
+    )
     train, validation = open_splits(tables, shares, world, reading)
     plans = plans_of(train)
     said = [describe(table, plan, world) for table, plan in zip(tables, plans, strict=True)]
@@ -216,7 +222,7 @@ def _manifests(
     from pipelines.loading.manifest import read_manifest  # noqa: PLC0415
     from pipelines.loading.row_filter import parse_filter  # noqa: PLC0415
 
-    columns = InputColumns.of(features)
+    columns = InputColumns.of(features, params.max_tokens)
     filters = [parse_filter(text) for text in params.where]
     tables, shares = _tables(params)
     copies = LocalCopies(params.cache, params.cache_mb)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from schemas.near import TokensBy
 from schemas.target import BINARY, Target
 
 ImputeMethod: TypeAlias = Literal[
@@ -138,7 +139,7 @@ class Tokens:
     max_length: int
     max_size: int = 20_000
     min_count: int = 2
-    by: Literal["word", "character"] = "word"
+    by: TokensBy = "word"
 
 
 Encode: TypeAlias = Numeric | Vocabulary | Hashed | Bucketed | Cyclic | Tokens
