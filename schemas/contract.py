@@ -189,8 +189,8 @@ class DatasetSpec:
         for name in ("drift", "schedule", "files", "origin"):
             del decides[name]
         # younger than the contracts: one that does not use them is what it was
-        if self.label.kind == "binary":
-            for name in ("classes", "is_number", "unit"):
+        for name in ("classes", "is_number", "unit", "naive"):
+            if not decides["label"][name]:
                 del decides["label"][name]
         said = json.dumps(decides, sort_keys=True, default=str)
         return hashlib.sha256(said.encode()).hexdigest()[:16]

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from schemas.contract import Column, ContractError, DatasetSpec
 from schemas.derive import feature_columns, indicator_names, known_columns, late_imputes, words
-from schemas.drift import PREDICTION, bad_drift
-from schemas.encode import Encode, Hashed, Join, Rolling, Vocabulary
+from schemas.drift import bad_drift
+from schemas.encode import Encode, Hashed, Join, Numeric, Rolling, Vocabulary
 from schemas.features import bad_numbers
 from schemas.schedule import bad_schedule
 from schemas.shape import bad_types
 from schemas.sources import bad_sources
-from schemas.target import bad_label
+from schemas.target import bad_label, prediction_columns
 
 
 def check_contract(spec: DatasetSpec) -> DatasetSpec:
@@ -35,10 +35,11 @@ def check_contract(spec: DatasetSpec) -> DatasetSpec:
         *_bad_features(spec),
         *bad_schedule(spec.schedule),
     ]
-    wrong = wrong or [*bad_label(spec.label)]
+    wrong = wrong or [*bad_label(spec.label), *_bad_naive(spec)]
     compared = [item.name for item in feature_columns(spec.encodes)] if not wrong else []
     wrong = wrong or [*bad_numbers(spec)]
-    wrong = wrong or [*bad_drift(spec.drift, (*compared, spec.label.name, PREDICTION))]
+    compared += [spec.label.name, *prediction_columns(spec.label.kind)]
+    wrong = wrong or [*bad_drift(spec.drift, compared)]
     if wrong:
         raise ContractError(f"contract {spec.name}: {'; '.join(wrong)}")
     return spec
@@ -127,6 +128,13 @@ def _bad_features(spec: DatasetSpec) -> Iterator[str]:
                     "the report and in each model; encode it with Hashed"
                 )
     yield from _bad_imputes(spec, set(known))
+
+
+def _bad_naive(spec: DatasetSpec) -> Iterator[str]:
+    name = spec.label.naive
+    found = [item for item in spec.encodes if isinstance(item, Numeric) and item.column == name]
+    if name and not any(not item.is_log and item.scale != "minmax" for item in found):
+        yield f"label {spec.label.name}: its naive forecast {name!r} is no Numeric feature as it is"
 
 
 def _bad_imputes(spec: DatasetSpec, known: set[str]) -> Iterator[str]:

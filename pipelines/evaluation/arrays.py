@@ -19,11 +19,14 @@ from schemas.encode import FeatureSet
 
 @dataclass(frozen=True, slots=True)
 class Arrays:
-    """Rows as a model takes them: float32 (rows, n), int32 (rows, m), int32 (rows,)."""
+    """Rows as a model takes them: float32 (rows, n), int32 (rows, m); and labels, (rows,).
+
+    Labels are int32, of a number float32.
+    """
 
     numeric: npt.NDArray[np.float32]
     categorical: npt.NDArray[np.int32]
-    label: npt.NDArray[np.int32]
+    label: npt.NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.numeric)
@@ -47,7 +50,7 @@ def to_arrays(batch: pa.RecordBatch, features: FeatureSet) -> Arrays:
     for position, name in enumerate(features.categorical):
         categorical[:, position] = _column(batch, name)
     label = _column(batch, features.label) if features.label else np.zeros(rows)
-    return Arrays(numeric, categorical, label.astype(np.int32))
+    return Arrays(numeric, categorical, label.astype(_label_dtype(features)))
 
 
 def read_batches(
@@ -82,12 +85,16 @@ def join_arrays(parts: Sequence[Arrays], features: FeatureSet) -> Arrays:
     if not parts:
         empty = np.empty((0, len(features.numeric)), np.float32)
         codes = np.empty((0, len(features.categorical)), np.int32)
-        return Arrays(empty, codes, np.empty(0, np.int32))
+        return Arrays(empty, codes, np.empty(0, _label_dtype(features)))
     return Arrays(
         np.concatenate([part.numeric for part in parts]),
         np.concatenate([part.categorical for part in parts]),
         np.concatenate([part.label for part in parts]),
     )
+
+
+def _label_dtype(features: FeatureSet) -> Any:
+    return np.int32 if features.target.num_classes else np.float32
 
 
 def _drawn(batch: Arrays, share: float, random: np.random.Generator) -> Arrays:
