@@ -88,7 +88,7 @@ def _score(
         raise TableError(f"{source}: the split {params.split} is empty; it has {sorted(counts)}")
     model = str(version.folder / package.MODEL)
     digest = manifest["files"][package.MODEL]
-    kept = kept_columns(table, dataset(params.dataset).main.primary_key, features.label)
+    kept = kept_columns(table, dataset(params.dataset).main.long_key, features.label)
     scored = score_rows(rows, Scorer(model, digest, features, kept))
     marked = name_classes(scored, features).withColumns(
         {

@@ -17,6 +17,7 @@ from pipelines.tables.quarantine import set_aside
 from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.label import add_label
 from pipelines.transforms.split import OUTSIDE_SPLIT, add_derived, mark_split
+from pipelines.transforms.unpivot import unpivot
 from schemas.catalog import dataset
 from schemas.contract import SPLIT_COLUMN, SPLITS, DatasetSpec
 from schemas.derive import early_derived, main_columns, table_spec
@@ -51,7 +52,8 @@ def run(spark: SparkSession, params: SplitParams) -> StepResult:
 def _split(
     spark: SparkSession, spec: DatasetSpec, source: TableVersion, key: StepKey
 ) -> StepResult:
-    rows = add_label(add_derived(read_table(spark, source), early_derived(spec)), spec.label)
+    rows = unpivot(read_table(spark, source), spec.main)
+    rows = add_label(add_derived(rows, early_derived(spec)), spec.label)
     marked = mark_split(rows, spec.split)
     sizes = _sizes(marked, spec)
     wanted = [column.name for column in main_columns(spec)]
@@ -59,7 +61,8 @@ def _split(
     contract = table_spec(spec, "split", spec.main.name)
     marked, broken = mark_broken(marked.select(*wanted, FATE), contract)
     written = write_kept(marked, target, (OUTSIDE_SPLIT, *broken), riding(contract, marked))
-    check_fates(str(written.table), written.fates, num_input=count_rows(source))
+    num_input = count_rows(source) * spec.main.rows_of_each
+    check_fates(str(written.table), written.fates, num_input=num_input)
     set_aside(spark, key, {spec.main.name: (marked, written)})
     check_shares(str(written.table), written.fates, contract)
     return StepResult(

@@ -12,6 +12,9 @@ from schemas.shape import bad_types
 from schemas.sources import bad_sources
 from schemas.target import bad_label, prediction_columns
 
+# of a window: rows after the one at hand
+_LATER_ROWS = {"following", "lead"}
+
 
 def check_contract(spec: DatasetSpec) -> DatasetSpec:
     """Give ``spec`` back if it keeps the rules below and those of ``bad_sources``.
@@ -60,6 +63,8 @@ def _bad_derived(spec: DatasetSpec) -> Iterator[str]:
         used = [outcomes[word] for word in sorted(words(item.sql)) if word in outcomes]
         if used and not item.column.is_outcome:
             yield f"{item.column.name} is computed from outcomes {used}: mark it is_outcome"
+        if words(item.sql) & _LATER_ROWS and not item.column.is_outcome:
+            yield f"{item.column.name} looks at later rows: mark it is_outcome"
         if item.column.is_outcome:
             outcomes[item.column.name.lower()] = item.column.name
 
