@@ -20,30 +20,10 @@ from schemas.split import GivenSplit, HashSplit, Split, TimeSplit
 from schemas.target import Label
 
 __all__ = [
-    "CONTENT",
-    "FILE_FIELDS",
-    "LAYERS",
-    "SPLITS",
-    "SPLIT_COLUMN",
-    "Check",
-    "Column",
-    "ColumnType",
-    "ContractError",
-    "DatasetSpec",
-    "Derived",
-    "Format",
-    "GivenSplit",
-    "HashSplit",
-    "Label",
-    "Layer",
-    "NearDuplicates",
-    "PublicFile",
-    "Rule",
-    "Severity",
-    "Source",
-    "Split",
-    "TableSpec",
-    "TimeSplit",
+    "CONTENT", "FILE_FIELDS", "LAYERS", "SPLITS", "SPLIT_COLUMN", "Check", "Column", "ColumnType",
+    "ContractError", "DatasetSpec", "Derived", "Format", "GivenSplit", "HashSplit", "Label",
+    "Layer", "NearDuplicates", "PublicFile", "Rule", "Severity", "Source", "Split", "TableSpec",
+    "TimeSplit", "Unpivot",
 ]  # fmt: skip
 
 ColumnType: TypeAlias = Literal[
@@ -107,6 +87,20 @@ class Derived:
 
 
 @dataclass(frozen=True, slots=True)
+class Unpivot:
+    """Columns that hold the same of one thing each, such as of each sensor: made rows by the split.
+
+    Each row becomes as many as there are ``columns``. Of each, the text column ``name`` holds
+    which, as the header of a file calls it, and the column ``value`` its value, which may be null;
+    other columns are repeated.
+    """
+
+    columns: tuple[str, ...]
+    name: Column
+    value: Column
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One input of a data set and the raw table it becomes.
 
@@ -132,6 +126,9 @@ class Source:
 
     ``records``: rows of a fixed number of bytes, without a header; ``record_bytes`` says how many
     are of each column: binary, or an unsigned number, the most significant byte first.
+
+    A wide main source may be made long by ``unpivot``; raw and deduplicated tables are as wide as
+    its files, later ones are long, their key the ``primary_key`` and the name of the column.
     """
 
     name: str
@@ -154,6 +151,25 @@ class Source:
     record_bytes: tuple[int, ...] = ()
     max_malformed_share: float = 0.05
     checks: tuple[Check, ...] = ()
+    unpivot: Unpivot | None = None
+
+    @property
+    def long_columns(self) -> tuple[Column, ...]:
+        """The columns from the split on."""
+        if self.unpivot is None:
+            return self.columns
+        kept = tuple(item for item in self.columns if item.name not in self.unpivot.columns)
+        return (*kept, self.unpivot.name, self.unpivot.value)
+
+    @property
+    def long_key(self) -> tuple[str, ...]:
+        """The primary key from the split on."""
+        return (*self.primary_key, *([self.unpivot.name.name] if self.unpivot else []))
+
+    @property
+    def rows_of_each(self) -> int:
+        """How many rows the split makes of each row."""
+        return len(self.unpivot.columns) if self.unpivot else 1
 
     @property
     def file_columns(self) -> tuple[Column, ...]:
@@ -248,8 +264,11 @@ class DatasetSpec:
         for name in ("drift", "schedule", "files", "origin"):
             del decides[name]
         # younger than the contracts: one that does not use them is what it was
-        if self.label.kind == "binary":
-            for name in ("classes", "is_number", "unit"):
+        for name in ("classes", "is_number", "unit", "naive"):
+            if not decides["label"][name]:
                 del decides["label"][name]
+        for source in decides["sources"]:
+            if source["unpivot"] is None:
+                del source["unpivot"]
         said = json.dumps(decides, sort_keys=True, default=str)
         return hashlib.sha256(said.encode()).hexdigest()[:16]
