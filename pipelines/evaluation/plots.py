@@ -47,10 +47,10 @@ def draw_each(
     for name, (draw, heading) in drawings.items():
         figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
         axes = figure.add_subplot()
-        draw(axes, test)
-        axes.set_title(f"{heading}\n{title}", fontsize=10)
         axes.grid(True, color="#dddddd", linewidth=0.6)
         axes.set_axisbelow(True)
+        draw(axes, test)
+        axes.set_title(f"{heading}\n{title}", fontsize=10)
         found[name] = to_png(figure)
     return found
 

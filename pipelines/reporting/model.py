@@ -99,11 +99,12 @@ def model_notes(evaluation: dict[str, Any]) -> str:
         return ""
     figures, unit = dict(FIGURES[evaluation["kind"]]), evaluation.get("unit")
     drawn = evaluation["bootstrap"]
-    said = [
-        f"The 95% interval of the network's {figures[name]} is {_say(ends['low'])} to "
-        f"{_say(ends['high'])} ({drawn['resamples']:,} bootstrap draws, seed {drawn['seed']})."
+    intervals = [
+        f"{figures[name]} {_say(ends['low'])} to {_say(ends['high'])}"
         for name, ends in evaluation["intervals"].items()
     ]
+    drawing = f"{drawn['resamples']:,} bootstrap draws of rows, seed {drawn['seed']}"
+    said = [f"The network's 95% interval: {', '.join(intervals)} ({drawing})."]
     if unit:
         said.append(f"MAE, RMSE and bias are in {unit}.")
     lower = [words for name, words in figures.items() if name in _LOWER_IS_BETTER]
