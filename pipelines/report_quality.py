@@ -130,8 +130,9 @@ def close_gate(result: StepResult) -> None:
 def _plan(params: ReportQualityParams, spec: DatasetSpec, layout: Layout) -> _Look:
     reference, model = _find_reference(params, layout)
     where, held_to = _conditions(params.where), _conditions(params.reference_where)
-    # a list of tokens has no distribution of its own
-    features = [item for item in feature_columns(spec.encodes) if item.kind != "tokens"]
+    # lists of tokens and images have no distribution of their own
+    kinds = ("numeric", "categorical")
+    features = [item for item in feature_columns(spec.encodes) if item.kind in kinds]
     main = _Pair(
         ChosenRows(parse_version(params.inputs), params.split, where),
         ChosenRows(reference, _TRAIN, held_to),

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from schemas.check import Check, Rule, Severity
 from schemas.drift import Drift
 from schemas.encode import Encode, Impute, Join, Rolling
+from schemas.image import ImageShape
 from schemas.interval import Every, Interval
 from schemas.published import PublicFile
 from schemas.schedule import Schedule
@@ -72,7 +73,8 @@ class Column:
     ``is_personal`` columns are masked wherever a person may read them. ``earliest`` and ``latest``
     bound a date or timestamp of a source, half-open, ISO dates or timestamps, UTC; empty for no
     bound. Rows outside, such as the year 9999 for "never", are malformed. ``header`` is its name in
-    the header of a file, where that is none for a table (``body-mass``).
+    the header of a file, where that is none for a table (``body-mass``). ``image`` says what each
+    image of a binary column must be; others are malformed.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Column:
     earliest: str = ""
     latest: str = ""
     header: str = ""
+    image: ImageShape | None = None
 
     @property
     def file_name(self) -> str:

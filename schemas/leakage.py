@@ -37,7 +37,7 @@ def check_contract(spec: DatasetSpec) -> DatasetSpec:
     ]
     wrong = wrong or [*bad_label(spec.label)]
     made = feature_columns(spec.encodes) if not wrong else ()
-    compared = [item.name for item in made if item.kind != "tokens"]
+    compared = [item.name for item in made if item.kind in ("numeric", "categorical")]
     wrong = wrong or [*bad_numbers(spec)]
     wrong = wrong or [*bad_drift(spec.drift, (*compared, spec.label.name, PREDICTION))]
     if wrong:

@@ -100,6 +100,7 @@ class InputColumns:
             features.sizes,
             features.label,
             tuple(ListColumn(item.name, item.length, item.size) for item in features.tokens),
+            tuple(ImageColumn(item.name, *item.shape) for item in features.images),
             num_classes=features.target.num_classes,
         )
 
