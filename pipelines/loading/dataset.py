@@ -9,16 +9,19 @@ and takes 3 ms of a processor for each batch (rows in memory: 0.5 against 0.9 mi
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from pipelines.errors import ParameterError, TableError
 from pipelines.loading.ahead import ahead
 from pipelines.loading.aligned import aligned_empty, to_tensor
+from pipelines.loading.augment import Augmenter
+from pipelines.loading.augmentation import NO_AUGMENTATION, Augmentation
 from pipelines.loading.columns import LABEL, InputColumns
 from pipelines.loading.decode import Decoder
 from pipelines.loading.images import ImageDecoder
@@ -35,26 +38,32 @@ _BESIDE_LANES = 4  # row groups that a rank holds beside two for each of its lan
 class ToTensors:
     """Makes tensors of batches: label and weight apart, images decoded."""
 
-    def __init__(self, columns: InputColumns) -> None:
+    def __init__(self, columns: InputColumns, augment: Sequence[Augmenter] = ()) -> None:
         self._images = {column.name: ImageDecoder(column) for column in columns.images}
+        self._augment = {augmenter.name: augmenter for augmenter in augment}
 
-    def __call__(self, batches: Iterator[Batch]) -> Iterator[Any]:
+    def __call__(self, batches: Iterator[Batch], epoch: int = 0) -> Iterator[Any]:
         """Give ``(inputs, label, weight)`` of each batch, while the next one's images decode."""
         begun: deque[Callable[[], Any]] = deque()
         for batch in batches:
-            begun.append(self._begin(batch))
+            begun.append(self._begin(batch, epoch))
             if len(begun) > bool(self._images):
                 yield begun.popleft()()
         while begun:
             yield begun.popleft()()
 
-    def _begin(self, batch: Batch) -> Callable[[], Any]:
+    def _begin(self, batch: Batch, epoch: int) -> Callable[[], Any]:
         arrays, weight = batch
         images = {name: decode.begin(arrays[name]) for name, decode in self._images.items()}
 
+        def varied(name: str, contents: NDArray[Any]) -> Any:
+            pixels = images[name]()
+            augment = self._augment.get(name)
+            return augment(pixels, contents, epoch) if augment else pixels
+
         def end() -> Any:
             inputs = {
-                name: images[name]() if name in images else to_tensor(array)
+                name: varied(name, array) if name in images else to_tensor(array)
                 for name, array in arrays.items()
                 if name != LABEL
             }
@@ -93,7 +102,7 @@ class Split:
         Raises:
             TableError: The table can't be read, or an epoch gave other rows than planned.
         """
-        return ahead(self.to_tensors(self.arrays(epoch, first_step)), PREFETCH)
+        return ahead(self.to_tensors(self.arrays(epoch, first_step), epoch), PREFETCH)
 
     def dataset(self, epoch: int, first_step: int = 0) -> "tf.data.Dataset[Any]":
         """Give one epoch as a dataset; iterate it to its end before asking for the next."""
@@ -108,7 +117,7 @@ class Split:
         label = tf.TensorSpec((size, 1), tf.float32)
         weight = tf.TensorSpec((size,), tf.float32)
         made = tf.data.Dataset.from_generator(
-            lambda: self.to_tensors(self.arrays(epoch, first_step)),
+            lambda: self.to_tensors(self.arrays(epoch, first_step), epoch),
             output_signature=(inputs, label, weight),
         )
         options = tf.data.Options()
@@ -155,13 +164,14 @@ class Reading:
     ``global_batch_size`` counts the rows of a step over all ranks. ``seed`` decides their order;
     None keeps the table's, for validation and test. With ``memory_mb`` 0 the rows are read anew in
     each epoch, in at most ``buffer_mb`` for the row groups that a rank holds at once; else the rows
-    of a rank stay in memory, in so many MB.
+    of a rank stay in memory, in so many MB. ``augmentation`` varies images anew in each epoch.
     """
 
     global_batch_size: int
     seed: int | None = None
     memory_mb: int = 0
     buffer_mb: int = 4000
+    augmentation: Augmentation = NO_AUGMENTATION
 
 
 def load_split(manifest: Manifest, split: str, world: World, reading: Reading) -> Split:
@@ -184,9 +194,10 @@ def load_split(manifest: Manifest, split: str, world: World, reading: Reading) -
     plan.check_world(world)
     _check_memory(manifest, split, plan, world, reading)
     decoder = Decoder(manifest.columns, manifest.filters)
-    return Split(
-        plan, world, manifest.columns, RowGroupReader(groups, decoder), ToTensors(manifest.columns)
-    )
+    how, images = reading.augmentation, manifest.columns.images
+    augment = [Augmenter(column, how, reading.seed or 0) for column in images if how]
+    to_tensors = ToTensors(manifest.columns, augment)
+    return Split(plan, world, manifest.columns, RowGroupReader(groups, decoder), to_tensors)
 
 
 def _check_memory(
