@@ -94,9 +94,11 @@ def _mark_near(
     near, key = spec.near_duplicates, spec.main.primary_key
     if near is None:
         return marked, {}
-    hashed = keep_rows(hash_texts(marked, key, near), folder / "hashed")
+    kept = marked.where(F.col(FATE) == "kept")
+    hashed = keep_rows(hash_texts(kept, key, near), folder / "hashed")
     found = keep_rows(find_near(hashed, near.similarity), folder / "near")
-    return mark_near(marked, found, key, near), {"near_duplicates": count_near(found)}
+    said = {"rows": count_near(found), "across": near.across, "within": near.within}
+    return mark_near(marked, found, key, near), {"near_duplicates": said}
 
 
 def _sizes(marked: DataFrame, spec: DatasetSpec) -> dict[str, int]:
