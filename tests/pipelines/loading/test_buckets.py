@@ -1,5 +1,7 @@
 """Rows of like length in one batch: still the same global batches on any number of ranks."""
 
+from itertools import chain
+
 import numpy as np
 import pyarrow as pa
 import pytest
