@@ -1,14 +1,18 @@
 """Step split: derived columns, the label, and which split each row belongs to."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from pipelines.cli import param
 from pipelines.errors import ContractError
 from pipelines.layout import Layout
 from pipelines.quality.riding import riding
 from pipelines.quality.set_aside import check_shares, mark_broken
+from pipelines.spark.scratch import keep_rows, scratch_folder
 from pipelines.step import FATE, StepKey, StepResult, once, step_key
 from pipelines.tables.delta import count_rows, is_written, read_table
 from pipelines.tables.ledger import Target, check_fates, write_kept
@@ -16,6 +20,14 @@ from pipelines.tables.ledger_table import account_for, require_passed
 from pipelines.tables.quarantine import set_aside
 from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.label import add_label
+from pipelines.transforms.near_duplicates import (
+    NEAR_DUPLICATE,
+    NEAR_OTHER_SPLIT,
+    count_near,
+    find_near,
+    hash_texts,
+    mark_near,
+)
 from pipelines.transforms.split import OUTSIDE_SPLIT, add_derived, mark_split
 from schemas.catalog import dataset
 from schemas.contract import SPLIT_COLUMN, SPLITS, DatasetSpec
@@ -43,22 +55,24 @@ def run(spark: SparkSession, params: SplitParams) -> StepResult:
 
     def make() -> StepResult:
         require_passed(params.inputs)
-        return _split(spark, spec, source, key)
+        with scratch_folder(key.layout.scratch(key.step, key.fingerprint)) as folder:
+            return _split(spark, spec, source, key, folder)
 
     return account_for(once(key, make, is_written), key.layout)
 
 
 def _split(
-    spark: SparkSession, spec: DatasetSpec, source: TableVersion, key: StepKey
+    spark: SparkSession, spec: DatasetSpec, source: TableVersion, key: StepKey, folder: Path
 ) -> StepResult:
     rows = add_label(add_derived(read_table(spark, source), early_derived(spec)), spec.label)
-    marked = mark_split(rows, spec.split)
+    marked, near = _mark_near(mark_split(rows, spec.split), spec, folder)
     sizes = _sizes(marked, spec)
     wanted = [column.name for column in main_columns(spec)]
     target = Target(key.layout.table("split", spec.main.name), key.fingerprint)
     contract = table_spec(spec, "split", spec.main.name)
     marked, broken = mark_broken(marked.select(*wanted, FATE), contract)
-    written = write_kept(marked, target, (OUTSIDE_SPLIT, *broken), riding(contract, marked))
+    fates = (OUTSIDE_SPLIT, NEAR_OTHER_SPLIT, NEAR_DUPLICATE, *broken)
+    written = write_kept(marked, target, fates, riding(contract, marked))
     check_fates(str(written.table), written.fates, num_input=count_rows(source))
     set_aside(spark, key, {spec.main.name: (marked, written)})
     check_shares(str(written.table), written.fates, contract)
@@ -68,13 +82,28 @@ def _split(
         key.fingerprint,
         (str(written.table),),
         {spec.main.name: written.fates},
-        details={"splits": sizes},
+        details={"splits": sizes} | near,
         numbers={spec.main.name: written.numbers},
     )
 
 
+def _mark_near(
+    marked: DataFrame, spec: DatasetSpec, folder: Path
+) -> tuple[DataFrame, dict[str, Any]]:
+    """Mark near duplicates where the contract asks for it; and give what was found."""
+    near, key = spec.near_duplicates, spec.main.primary_key
+    if near is None:
+        return marked, {}
+    kept = marked.where(F.col(FATE) == "kept")
+    hashed = keep_rows(hash_texts(kept, key, near), folder / "hashed")
+    found = keep_rows(find_near(hashed, near.similarity), folder / "near")
+    said = {"rows": count_near(found), "across": near.across, "within": near.within}
+    return mark_near(marked, found, key, near), {"near_duplicates": said}
+
+
 def _sizes(marked: DataFrame, spec: DatasetSpec) -> dict[str, int]:
-    counts = marked.groupBy(SPLIT_COLUMN).count().collect()
+    kept = marked.where(F.col(FATE).isin("kept", OUTSIDE_SPLIT))
+    counts = kept.groupBy(SPLIT_COLUMN).count().collect()
     found = {row[SPLIT_COLUMN]: row["count"] for row in counts}
     sizes = {name: found.get(name, 0) for name in SPLITS}
     empty = [name for name, size in sizes.items() if not size]

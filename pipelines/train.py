@@ -175,7 +175,7 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
     features = read_features(place(params.state))
     tables, shares = _manifests(params, features, world)
     folder = _work_folder(params, key)
-    reading = _reading(params)
+    reading = _reading(params, features)
     train, validation = open_splits(tables, shares, world, reading)
     plans = plans_of(train)
     said = [describe(table, plan, world) for table, plan in zip(tables, plans, strict=True)]
@@ -218,12 +218,17 @@ def _tell(world: World, *said: str) -> None:
         sys.stderr.write("".join(f"train: {text}\n" for text in said))
 
 
-def _reading(params: TrainParams) -> "Reading":
+def _reading(params: TrainParams, features: FeatureSet) -> "Reading":
     from pipelines.loading.dataset import Reading  # noqa: PLC0415
 
-    memory = (params.memory_mb, params.buffer_mb)
-    augmentation = parse_augmentation(params.augment)
-    return Reading(params.global_batch_size, params.seed, *memory, augmentation)
+    return Reading(
+        params.global_batch_size,
+        params.seed,
+        params.memory_mb,
+        params.buffer_mb,
+        is_trimmed=bool(features.tokens),
+        augmentation=parse_augmentation(params.augment),
+    )
 
 
 def _draw_augmented(table: "Manifest", reading: "Reading", folder: Path) -> None:
@@ -256,7 +261,7 @@ def _manifests(
     from pipelines.loading.manifest import read_manifest  # noqa: PLC0415
     from pipelines.loading.row_filter import parse_filter  # noqa: PLC0415
 
-    columns = InputColumns.of(features)
+    columns = InputColumns.of(features, params.max_tokens)
     filters = [parse_filter(text) for text in params.where]
     tables, shares = _tables(params)
     copies = LocalCopies(params.cache, params.cache_mb)

@@ -9,7 +9,7 @@ from schemas.leakage import check_contract
 
 _VOCABULARY = {
     "catalog", "check", "contract", "derive", "drift", "encode", "features", "image", "interval",
-    "leakage", "paths", "published", "schedule", "shape", "sources", "split", "target",
+    "leakage", "near", "paths", "published", "schedule", "shape", "sources", "split", "target",
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from schemas.drift import Drift
 from schemas.encode import Encode, Impute, Join, Rolling
 from schemas.image import ImageShape
 from schemas.interval import Every, Interval
+from schemas.near import NearDuplicates
 from schemas.published import PublicFile
 from schemas.schedule import Schedule
 from schemas.split import GivenSplit, HashSplit, Split, TimeSplit
@@ -36,6 +37,7 @@ __all__ = [
     "HashSplit",
     "Label",
     "Layer",
+    "NearDuplicates",
     "PublicFile",
     "Rule",
     "Severity",
@@ -49,6 +51,7 @@ ColumnType: TypeAlias = Literal[
     "string", "int", "long", "float", "double", "boolean", "timestamp", "date", "binary",
     "array<int>",
 ]  # fmt: skip
+Encoding: TypeAlias = Literal["utf-8", "latin-1"]
 Format: TypeAlias = Literal["csv", "files", "records"]
 # what a source of files knows of each beside the fields of its path
 FILE_FIELDS = ("path", "num_bytes", "sha256", "content")
@@ -121,6 +124,9 @@ class Source:
     Rows without a key of their own get ``content_key``: the text column of that name is in no file,
     but a digest of the row's file name and text, so that equal rows of one file have one key.
 
+    Cells are cut by RFC 4180, or without ``has_quotes`` at each delimiter, quotes being text. With
+    the ``encoding`` ``latin-1`` a line that is no UTF-8 is read as ISO 8859-1.
+
     ``files``: each file of a folder or of a ``.tar`` is a row. A column is named, by its ``header``
     or itself, as what it holds: ``path`` (inside the folder), ``num_bytes``, ``sha256``,
     ``content`` (binary, or string: UTF-8), or as a field of ``path_pattern``, such as
@@ -141,6 +147,8 @@ class Source:
     format: Format = "csv"
     delimiter: str = ","
     has_header: bool = True
+    has_quotes: bool = True
+    encoding: Encoding = "utf-8"
     content_key: str = ""
     is_multiline: bool = False
     null_values: tuple[str, ...] = ("",)
@@ -213,6 +221,7 @@ class DatasetSpec:
     rollings: tuple[Rolling, ...] = ()
     imputes: tuple[Impute, ...] = ()
     encodes: tuple[Encode, ...] = ()
+    near_duplicates: NearDuplicates | None = None
     checks: dict[Layer, tuple[Check, ...]] = field(default_factory=dict)
     drift: Drift = field(default_factory=Drift)
     schedule: Schedule | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from schemas.image import ImageShape
+from schemas.near import TokensBy
 from schemas.target import BINARY, Target
 
 ImputeMethod: TypeAlias = Literal[
@@ -139,7 +140,7 @@ class Tokens:
     max_length: int
     max_size: int = 20_000
     min_count: int = 2
-    by: Literal["word", "character"] = "word"
+    by: TokensBy = "word"
 
 
 @dataclass(frozen=True, slots=True)

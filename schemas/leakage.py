@@ -3,10 +3,18 @@
 from collections.abc import Iterator
 
 from schemas.contract import Column, ContractError, DatasetSpec
-from schemas.derive import feature_columns, indicator_names, known_columns, late_imputes, words
+from schemas.derive import (
+    feature_columns,
+    indicator_names,
+    known_columns,
+    late_imputes,
+    main_columns,
+    words,
+)
 from schemas.drift import PREDICTION, bad_drift
 from schemas.encode import Encode, Hashed, Join, Rolling, Tokens, Vocabulary
 from schemas.features import bad_numbers
+from schemas.near import bad_near
 from schemas.schedule import bad_schedule
 from schemas.shape import bad_types
 from schemas.sources import bad_sources
@@ -34,6 +42,7 @@ def check_contract(spec: DatasetSpec) -> DatasetSpec:
         *_bad_times(spec),
         *_bad_features(spec),
         *bad_schedule(spec.schedule),
+        *bad_near(spec.near_duplicates, {item.name: item.type for item in main_columns(spec)}),
     ]
     wrong = wrong or [*bad_label(spec.label)]
     made = feature_columns(spec.encodes) if not wrong else ()

@@ -105,6 +105,8 @@ def _bad_format(source: Source) -> Iterator[str]:
         yield f"source {source.name}: expected a delimiter like ',' or ';'; got {mark!r}"
     if source.is_multiline and len(mark) > 1:
         yield f"source {source.name}: is_multiline takes a delimiter of one character; got {mark!r}"
+    if source.is_multiline and not (source.has_quotes and source.encoding == "utf-8"):
+        yield f"source {source.name}: is_multiline takes cells in quotes, in UTF-8"
     if not 0 <= source.max_malformed_share <= 1:
         yield (
             f"source {source.name}: expected max_malformed_share from 0 to 1; "

@@ -5,7 +5,7 @@ comes from the fitted state, never from a file.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,21 @@ class Arrays:
 
     def __len__(self) -> int:
         return len(self.numeric)
+
+    @property
+    def num_items(self) -> npt.NDArray[np.int64]:
+        """Items of all lists of each row, (rows,)."""
+        names = [length_name(name) for name in self.others if length_name(name) in self.others]
+        zeros = np.zeros(len(self), np.int64)
+        return sum((self.others[name].astype(np.int64) for name in names), zeros)
+
+    def trimmed(self) -> "Arrays":
+        """Give lists that are no longer than the longest of them; at least one item."""
+        others = dict(self.others)
+        for name in self.others:
+            if (lengths := self.others.get(length_name(name))) is not None:
+                others[name] = others[name][:, : int(lengths.max(initial=1))]
+        return replace(self, others=others)
 
     def take(self, rows: Any) -> "Arrays":
         """Give chosen rows: a mask, places, or a slice."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from schemas.encode import FeatureColumn, FeatureSet, length_name
 
+_WIDTHS = 4
 NUMERIC, CATEGORICAL, LABEL = "numeric", "categorical", "label"
 
 
@@ -34,6 +35,14 @@ class ListColumn:
     def dtype(self) -> Any:
         """Type of the items."""
         return np.int32 if self.size else np.float32
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Lengths that a batch may be cut to: few, for a graph is made for each; none if fixed."""
+        if self.is_fixed:
+            return ()
+        step = -(-self.length // _WIDTHS)
+        return tuple(min(step * number, self.length) for number in range(1, _WIDTHS + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +103,18 @@ class InputColumns:
     num_classes: int = 2
 
     @classmethod
-    def of(cls, features: FeatureSet) -> "InputColumns":
-        """Give the columns of a features table."""
+    def of(cls, features: FeatureSet, max_tokens: int = 0) -> "InputColumns":
+        """Give the columns of a features table; of lists of tokens the first ``max_tokens``."""
+        lists = [
+            ListColumn(item.name, min(item.length, max_tokens or item.length), item.size)
+            for item in features.tokens
+        ]
         return cls(
             features.numeric,
             features.categorical,
             features.sizes,
             features.label,
-            tuple(ListColumn(item.name, item.length, item.size) for item in features.tokens),
+            tuple(lists),
             tuple(_image_column(item) for item in features.images),
             num_classes=features.target.num_classes,
         )

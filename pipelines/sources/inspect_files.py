@@ -121,7 +121,7 @@ def _count(title: str, path: Path, source: Source) -> tuple[int, int]:
             return count_records(title, stream, source)
         has_quotes: list[bool] = []
         num_lines = count_lines(_noting(_chunks(stream), has_quotes))
-    if any(has_quotes):
+    if any(has_quotes) and source.has_quotes:
         with _open(title, path) as stream:
             check_enclosed(title, _chunks(stream), source)
     return num_lines, 0

@@ -187,7 +187,7 @@ def _render_cell(value: object, source: Source) -> str:
         return "" if "" in source.null_values else next(iter(source.null_values), "")
     text = str(value).lower() if isinstance(value, bool) else str(value)
     is_plain = not {*'"\r\n'} & {*text} and source.delimiter not in text
-    return text if is_plain else '"' + text.replace('"', '""') + '"'
+    return text if is_plain or not source.has_quotes else '"' + text.replace('"', '""') + '"'
 
 
 def _read_row(line: str) -> MendedRow:

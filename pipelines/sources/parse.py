@@ -130,19 +130,15 @@ def _row_reason(source: Source) -> Expression:
     # what is left once cells in quotes are taken out
     bare = F.regexp_replace(line, f'(^|{mark})"[^"]*+(?:""[^"]*+)*+"(?={mark}|$)', "$1")
     num_quotes = F.length(line) - F.length(F.replace(line, F.lit('"'), F.lit("")))
+    has_quotes = F.contains(line, F.lit('"')) if source.has_quotes else F.lit(False)
     return (
         F.when(F.octet_length(line) > MAX_LINE_BYTES, QUARANTINED + "too_long")
         .when(
             ~F.is_valid_utf8(line) | F.contains(line, F.lit(_REPLACEMENT)), QUARANTINED + "encoding"
         )
         .when(F.rlike(line, F.lit(_CONTROL)), QUARANTINED + "control_character")
-        .when(
-            F.contains(line, F.lit('"')) & (num_quotes % 2 == 1), QUARANTINED + "unbalanced_quote"
-        )
-        .when(
-            F.contains(line, F.lit('"')) & F.rlike(bare, F.lit(f'(^|{mark})"')),
-            QUARANTINED + "stray_quote",
-        )
+        .when(has_quotes & (num_quotes % 2 == 1), QUARANTINED + "unbalanced_quote")
+        .when(has_quotes & F.rlike(bare, F.lit(f'(^|{mark})"')), QUARANTINED + "stray_quote")
         .when(F.col(CELLS).isNull(), QUARANTINED + "field_count")
     )
 

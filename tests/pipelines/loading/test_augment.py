@@ -160,7 +160,7 @@ def test_ranks_share_the_same_pictures_and_validation_has_the_plain_ones(tmp_pat
     alone = _epoch(manifest, "train", 1, reading, 2)
     assert len(alone) == 60
     for ranks, memory_mb in ((2, 0), (3, 1)):
-        shared = _epoch(manifest, "train", ranks, Reading(24, 5, memory_mb, 4000, how), 2)
+        shared = _epoch(manifest, "train", ranks, Reading(24, 5, memory_mb, augmentation=how), 2)
         assert shared.keys() == alone.keys()
         assert all(np.array_equal(shared[number], alone[number]) for number in alone)
     plain = _epoch(manifest, "validation", 1, Reading(24), 2)
