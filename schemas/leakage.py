@@ -42,7 +42,10 @@ def check_contract(spec: DatasetSpec) -> DatasetSpec:
         *_bad_times(spec),
         *_bad_features(spec),
         *bad_schedule(spec.schedule),
-        *bad_near(spec.near_duplicates, {item.name: item.type for item in main_columns(spec)}),
+        *bad_near(
+            spec.near_duplicates,
+            {item.name: "image" if item.image else item.type for item in main_columns(spec)},
+        ),
     ]
     wrong = wrong or [*bad_label(spec.label)]
     made = feature_columns(spec.encodes) if not wrong else ()

@@ -71,7 +71,7 @@ class Augmenter:
         )
         return moved
 
-    def _colour(self, image: tf.Tensor, drawn: NDArray[np.float64]) -> tf.Tensor:
+    def _colour(self, image: Any, drawn: NDArray[np.float64]) -> tf.Tensor:
         if not self._how.colour:
             return image
         brightness, contrast, saturation = (
@@ -81,7 +81,7 @@ class Augmenter:
             for place in (5, 6, 7)
         )
         mean = tf.reduce_mean(image, [1, 2, 3], keepdims=True)
-        image: Any = (mean + (image - mean) * contrast) * brightness
+        image = (mean + (image - mean) * contrast) * brightness
         if self._column.channels < _COLOURS:
             return image
         colours, alpha = image[..., :_COLOURS], image[..., _COLOURS:]

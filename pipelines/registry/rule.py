@@ -10,7 +10,7 @@ import json
 import re
 from dataclasses import asdict, dataclass
 
-from schemas.contract import DatasetSpec
+from schemas.contract import DatasetSpec, without_unused
 from schemas.split import split_columns
 
 _DIGITS = 16
@@ -92,7 +92,7 @@ def comparison_basis(spec: DatasetSpec) -> str:
                 used[derived.column.name] = derived.sql
                 pending.append(derived.sql)
     kind = type(split).__name__
-    parts = [spec.name, spec.label.name, spec.label.sql, kind, asdict(split), used]
+    parts = [spec.name, spec.label.name, spec.label.sql, kind, without_unused(asdict(split)), used]
     said = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:_DIGITS]
 

@@ -39,7 +39,7 @@ def test_a_saved_network_gives_what_it_gave(network: str, tmp_path: Path) -> Non
     model = build_model_of(replace(PARAMS, network=network, hidden=(5,)), FEATURES)
     save_model(model, tmp_path / "model.keras")
     check_model_file(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    loaded: Any = keras.saving.load_model(tmp_path / "model.keras")
     given = model(_inputs(6), training=False)
     assert given.shape == (6, 3)
     assert np.array_equal(given, loaded(_inputs(6), training=False))
