@@ -118,8 +118,8 @@ def test_a_network_learns_them_and_batch_and_online_scores_agree(
     model = trained.files["model"]
     asked = evaluate.EvaluateParams("imdb", str(tmp_path), table, state, model, resamples=20)
     measured = evaluate.run(asked).details
-    assert measured["models"]["network"]["accuracy"] > 0.9
-    assert measured["models"]["logistic_regression"]["accuracy"] > 0.9
+    assert measured["models"]["network"]["accuracy"] > 0.8
+    assert measured["models"]["logistic_regression"]["accuracy"] > 0.8
     features = replace(read_features(Path(state)), label="")
     rows = read_table(spark, parse_version(table)).select("number", "review_tokens").limit(50)
     batches = rows.toArrow().to_batches()

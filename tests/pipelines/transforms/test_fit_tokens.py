@@ -1,5 +1,7 @@
 """The vocabulary of texts: learned on the training split, the same codes in batch and online."""
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
@@ -40,7 +42,8 @@ def test_batch_and_online_give_the_same_codes_and_the_unknown_is_one(spark: Spar
     batch = [row.text_tokens for row in rows]
     assert batch == [[3, 3, 3], [1, 3, 2], [1, 2], [], [], [3, 1, 2]]
     words = {"text": pa.array([text for _, text in new])}
-    assert encode_arrays({}, words, [ITEM], state)["text_tokens"].to_pylist() == batch
+    online: Any = encode_arrays({}, words, [ITEM], state)["text_tokens"]
+    assert online.to_pylist() == batch
 
 
 def test_two_encodings_of_one_column_keep_their_own_words(spark: SparkSession) -> None:
