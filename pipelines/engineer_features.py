@@ -26,7 +26,7 @@ from pipelines.tables.ledger_table import account_for, require_passed
 from pipelines.tables.quarantine import set_aside
 from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.encode import encode, fit_encode
-from pipelines.transforms.encode_arrays import input_columns
+from pipelines.transforms.encode_arrays import byte_columns, input_columns
 from pipelines.transforms.impute import fit_impute, impute
 from pipelines.transforms.join import join
 from pipelines.transforms.label import fit_target, type_label
@@ -87,7 +87,7 @@ def _needed(spec: DatasetSpec) -> set[str]:
     imputes = late_imputes(spec)
     filled = {name for item in imputes for name in (item.column, *item.by)}
     kept = {column.name for column in table_spec(spec, "features", spec.main.name).columns}
-    return {*numbers, *words, *filled, *kept, spec.main.time}
+    return {*numbers, *words, *byte_columns(spec.encodes), *filled, *kept, spec.main.time}
 
 
 def _make_features(

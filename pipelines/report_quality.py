@@ -131,10 +131,11 @@ def close_gate(result: StepResult) -> None:
 def _plan(params: ReportQualityParams, spec: DatasetSpec, layout: Layout) -> _Look:
     reference, model = _find_reference(params, layout)
     where, held_to = _conditions(params.where), _conditions(params.reference_where)
-    # a list of tokens has no distribution of its own
-    features = [item for item in feature_columns(spec.encodes) if item.kind != "tokens"]
+    # lists of tokens and images have no distribution of their own
+    kinds = ("numeric", "categorical")
+    features = [item for item in feature_columns(spec.encodes) if item.kind in kinds]
     numeric = [item.name for item in features if item.kind == "numeric"]
-    categorical = [item.name for item in features if item.kind != "numeric"]
+    categorical = [item.name for item in features if item.kind == "categorical"]
     (numeric if spec.label.is_number else categorical).append(spec.label.name)
     main = _Pair(
         ChosenRows(parse_version(params.inputs), params.split, where),

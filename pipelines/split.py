@@ -20,6 +20,7 @@ from pipelines.tables.ledger_table import account_for, require_passed
 from pipelines.tables.quarantine import set_aside
 from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.label import add_label
+from pipelines.transforms.look_alike import count_same, hash_images
 from pipelines.transforms.near_duplicates import (
     NEAR_DUPLICATE,
     NEAR_OTHER_SPLIT,
@@ -33,6 +34,8 @@ from pipelines.transforms.unpivot import unpivot
 from schemas.catalog import dataset
 from schemas.contract import SPLIT_COLUMN, SPLITS, DatasetSpec
 from schemas.derive import early_derived, main_columns, table_spec
+from schemas.image import ImageShape
+from schemas.near import NearImages
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,26 @@ def _mark_near(
     near, key = spec.near_duplicates, spec.main.primary_key
     if near is None:
         return marked, {}
-    hashed = keep_rows(hash_texts(marked, key, near), folder / "hashed")
+    kept = marked.where(F.col(FATE) == "kept")
+    if isinstance(near, NearImages):
+        hashes = hash_images(kept, key, near, _shape(spec, near.column))
+    else:
+        hashes = hash_texts(kept, key, near)
+    hashed = keep_rows(hashes, folder / "hashed")
     found = keep_rows(find_near(hashed, near.similarity), folder / "near")
-    return mark_near(marked, found, key, near), {"near_duplicates": count_near(found)}
+    said: dict[str, Any] = {"rows": count_near(found)}
+    said |= {"across": near.across, "within": near.within}
+    if isinstance(near, NearImages):
+        said["same"] = count_same(hashed)
+    return mark_near(marked, found, key, near), {"near_duplicates": said}
+
+
+def _shape(spec: DatasetSpec, name: str) -> ImageShape:
+    """Give what each image of a column is; the contract's rules see to it that one is said."""
+    (shape,) = [column.image for column in spec.main.columns if column.name == name]
+    if shape is None:
+        raise ContractError(f"{spec.name}: expected the image of {name} to be described; it is not")
+    return shape
 
 
 def _sizes(marked: DataFrame, spec: DatasetSpec) -> dict[str, int]:

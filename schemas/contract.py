@@ -7,13 +7,14 @@ column is described once. Everything is frozen and comparable; nothing here impo
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 from schemas.check import Check, Rule, Severity
 from schemas.drift import Drift
 from schemas.encode import Encode, Impute, Join, Rolling
+from schemas.image import ImageShape
 from schemas.interval import Every, Interval
-from schemas.near import NearDuplicates
+from schemas.near import NearDuplicates, NearImages
 from schemas.published import PublicFile
 from schemas.schedule import Schedule
 from schemas.split import GivenSplit, HashSplit, Split, TimeSplit
@@ -46,6 +47,14 @@ class ContractError(Exception):
     """A contract contradicts itself, or data contradict a contract: expected, came, what to do."""
 
 
+# of a contract that does not use it the fingerprint stays what it was: name and default
+_YOUNGER = {
+    "near_duplicates": None, "image": None, "by": "", "path_pattern": "",
+    "max_file_bytes": 64 * 2**20, "record_bytes": (),
+    "encoding": "utf-8", "has_quotes": True,
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of a table.
@@ -55,7 +64,8 @@ class Column:
     ``is_personal`` columns are masked wherever a person may read them. ``earliest`` and ``latest``
     bound a date or timestamp of a source, half-open, ISO dates or timestamps, UTC; empty for no
     bound. Rows outside, such as the year 9999 for "never", are malformed. ``header`` is its name in
-    the header of a file, where that is none for a table (``body-mass``).
+    the header of a file, where that is none for a table (``body-mass``). ``image`` says what each
+    image of a binary column must be; others are malformed.
     """
 
     name: str
@@ -68,6 +78,7 @@ class Column:
     earliest: str = ""
     latest: str = ""
     header: str = ""
+    image: ImageShape | None = None
 
     @property
     def file_name(self) -> str:
@@ -234,7 +245,7 @@ class DatasetSpec:
     rollings: tuple[Rolling, ...] = ()
     imputes: tuple[Impute, ...] = ()
     encodes: tuple[Encode, ...] = ()
-    near_duplicates: NearDuplicates | None = None
+    near_duplicates: NearDuplicates | NearImages | None = None
     checks: dict[Layer, tuple[Check, ...]] = field(default_factory=dict)
     drift: Drift = field(default_factory=Drift)
     schedule: Schedule | None = None
@@ -263,6 +274,7 @@ class DatasetSpec:
         decides = asdict(self)
         for name in ("drift", "schedule", "files", "origin"):
             del decides[name]
+        decides = without_unused(decides)
         # younger than the contracts: one that does not use them is what it was
         for name in ("classes", "is_number", "unit", "naive"):
             if not decides["label"][name]:
@@ -272,3 +284,13 @@ class DatasetSpec:
                 del source["unpivot"]
         said = json.dumps(decides, sort_keys=True, default=str)
         return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def without_unused(said: Any) -> Any:
+    """Leave out what is younger than the contracts where it is not used, at any depth."""
+    if isinstance(said, dict):
+        items = cast("dict[str, Any]", said).items()
+        return {k: without_unused(v) for k, v in items if k not in _YOUNGER or v != _YOUNGER[k]}
+    if isinstance(said, tuple):
+        return tuple(without_unused(item) for item in cast("tuple[Any, ...]", said))
+    return said

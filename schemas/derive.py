@@ -26,6 +26,7 @@ from schemas.encode import (
     Hashed,
     Impute,
     Numeric,
+    Picture,
     Tokens,
 )
 from schemas.interval import Interval
@@ -40,6 +41,7 @@ _FEATURE_TYPES: dict[FeatureKind, ColumnType] = {
     "numeric": "float",
     "categorical": "int",
     "tokens": "array<int>",
+    "image": "binary",
 }
 # of all texts, those without a single token
 _MOST_EMPTY = 0.05
@@ -165,6 +167,8 @@ def feature_columns(
         elif isinstance(item, Tokens):
             name = tokens_name(item)
             made.append(FeatureColumn(name, "tokens", known.get(name, 0), item.max_length))
+        elif isinstance(item, Picture):
+            made.append(FeatureColumn(picture_name(item), "image", shape=item.shape.sizes))
         else:
             ending = "bucket" if isinstance(item, Bucketed) else "code"
             size = known.get(item.column, 0)
@@ -185,6 +189,11 @@ def hashed_name(item: Hashed) -> str:
 def tokens_name(item: Tokens) -> str:
     """Name of the feature that an encoding of a text makes."""
     return f"{item.column}_tokens"
+
+
+def picture_name(item: Picture) -> str:
+    """Name of the feature that an encoding of an image makes."""
+    return f"{item.column}_image"
 
 
 def indicator_names(imputes: Sequence[Impute]) -> tuple[str, ...]:

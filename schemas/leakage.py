@@ -45,7 +45,10 @@ def check_contract(spec: DatasetSpec) -> DatasetSpec:
         *_bad_times(spec),
         *_bad_features(spec),
         *bad_schedule(spec.schedule),
-        *bad_near(spec.near_duplicates, {item.name: item.type for item in main_columns(spec)}),
+        *bad_near(
+            spec.near_duplicates,
+            {item.name: "image" if item.image else item.type for item in main_columns(spec)},
+        ),
     ]
     wrong = wrong or [*bad_label(spec.label), *_bad_naive(spec)]
     wrong = wrong or [*bad_numbers(spec)]
@@ -61,8 +64,9 @@ def encoded_columns(item: Encode) -> tuple[str, ...]:
 
 
 def _compared(spec: DatasetSpec) -> tuple[str, ...]:
-    """Columns whose drift is watched: a list of tokens has no distribution of its own."""
-    features = [item.name for item in feature_columns(spec.encodes) if item.kind != "tokens"]
+    """Columns whose drift is watched: lists and images have no distribution of their own."""
+    made = feature_columns(spec.encodes)
+    features = [item.name for item in made if item.kind in ("numeric", "categorical")]
     return (*features, spec.label.name, *prediction_columns(spec.label.kind))
 
 

@@ -13,6 +13,7 @@ from schemas.contract import (
     DatasetSpec,
     Source,
 )
+from schemas.image import bad_image
 from schemas.paths import bad_pattern, path_fields
 from schemas.published import bad_files, bad_locations
 
@@ -47,7 +48,8 @@ def bad_sources(spec: DatasetSpec) -> Iterator[str]:
         yield from _bad_keys(source)
         yield from _bad_content_key(source)
         yield from _bad_format(source)
-        yield from (f"source {source.name}: {said}" for said in _bad_bytes(source))
+        wrong = (*_bad_images(source), *_bad_bytes(source))
+        yield from (f"source {source.name}: {said}" for said in wrong)
         files = [file.name for file in spec.files]
         yield from bad_locations(spec.name, source.locations, files)
     for column in [column for source in spec.sources for column in source.columns]:
@@ -147,11 +149,23 @@ def _bad_bytes(source: Source) -> Iterator[str]:
     ):
         yield f"expected record_bytes, 1 or more, for each column; got {source.record_bytes}"
     else:
-        pairs = zip(source.file_columns, source.record_bytes, strict=True)
-        most = {"int": 3, "long": 7}
-        wrong = [c.name for c, n in pairs if c.type != "binary" and n > most.get(c.type, 0)]
-        if wrong:
-            yield f"expected binary, int of 3 bytes or long of 7 at most; {wrong} are others"
+        yield from _bad_record(source)
+
+
+def _bad_record(source: Source) -> Iterator[str]:
+    pairs = zip(source.file_columns, source.record_bytes, strict=True)
+    most = {"int": 3, "long": 7}
+    wrong = [c.name for c, n in pairs if c.type != "binary" and n > most.get(c.type, 0)]
+    if wrong:
+        yield f"expected binary, int of 3 bytes or long of 7 at most; {wrong} are others"
+
+
+def _bad_images(source: Source) -> Iterator[str]:
+    for column in source.columns:
+        if column.image and (column.type != "binary" or column not in source.content_columns):
+            yield f"expected the image {column.name} as binary, in the format files or records"
+        elif column.image:
+            yield from bad_image(column.name, column.image)
 
 
 def _bad_paths(source: Source) -> Iterator[str]:

@@ -42,7 +42,7 @@ class Headline:
 def make_headline(run: Run, stages: Sequence[RowStage], tables: Sequence[TableChecks]) -> Headline:
     """Judge a run from its steps, its rows by fate and its checks."""
     concerns = [*_errors(run), *_row_concerns(stages), *_check_concerns(tables)]
-    concerns += _model_concerns(run)
+    concerns += [*_leaks(run), *_model_concerns(run)]
     status = GOOD
     for level in (WARN, BAD):
         if any(concern.status == level for concern in concerns):
@@ -90,6 +90,18 @@ def _row_concerns(stages: Sequence[RowStage]) -> list[Concern]:
         if stage.counts["quarantined"]
     ]
     return found
+
+
+def _leaks(run: Run) -> list[Concern]:
+    """Say what is known to the exam: rows that are near copies of rows of a later split."""
+    said = run.details("split").get("near_duplicates", {})
+    is_out = said.get("across") == "filter"
+    end = "taken out of it" if is_out else "left in it: the figures flatter the model"
+    return [
+        Concern(WARN, f"split: {count:,} rows of {split} are near copies of {other} rows, {end}")
+        for split, other in (("train", "test"), ("train", "validation"), ("validation", "test"))
+        if (count := said.get("rows", {}).get(split, {}).get(other, 0))
+    ]
 
 
 def _check_concerns(tables: Sequence[TableChecks]) -> list[Concern]:

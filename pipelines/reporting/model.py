@@ -49,6 +49,9 @@ PLOTS = (
     ("residuals", "Errors of each model"),
     ("residuals_by_predicted", "Errors by predicted value"),
 )
+PICTURES = (
+    ("augmented", "Training images as they are (left), and as the first nine epochs see them"),
+)
 # columns of a history that tell of the work, not of the model
 _NOT_FIGURES = (
     "epoch",
@@ -153,11 +156,15 @@ def history_lines(history: Any) -> dict[str, Sequence[float]]:
 
 
 def plot_images(run: Run) -> list[tuple[str, str]]:
-    """Give (description, data URI) of each plot of the evaluation."""
-    evaluation = run.steps.get("evaluate")
-    if not evaluation:
-        return []
-    paths = [(words, place(evaluation.files.get(name, ""))) for name, words in PLOTS]
+    """Give (description, data URI) of each plot of the evaluation, and of training's pictures."""
+    made = [(step, run.steps[step].files) for step in ("evaluate", "train") if step in run.steps]
+    wanted = {"evaluate": PLOTS, "train": PICTURES}
+    paths = [
+        (words, place(files[name]))
+        for step, files in made
+        for name, words in wanted[step]
+        if name in files
+    ]
     return [(words, _data_uri(path)) for words, path in paths if path.is_file()]
 
 

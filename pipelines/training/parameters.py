@@ -7,6 +7,7 @@ from pipelines.errors import ParameterError
 from pipelines.training.method import (
     ACTIVATIONS,
     BALANCED,
+    IMAGE_NETWORKS,
     LOSSES,
     LOSSES_OF,
     NETWORKS,
@@ -36,6 +37,7 @@ _COUNTS_WITH = {
     "embedding_dim": ("network", TEXT_NETWORKS),
     "units": ("network", ("text-cnn", "lstm", "bigru")),
     "max_tokens": ("network", TEXT_NETWORKS),
+    "width": ("network", IMAGE_NETWORKS),
 }
 _MOST_WEIGHT = 1e6
 _FOCAL_ALPHA = 0.25
@@ -117,6 +119,12 @@ class TrainParams:
     network: str = param(f"one of {', '.join(NETWORKS)}; empty: what suits the features", "")
     embedding_dim: int = param("width of the embedding of a token", 64)
     units: int = param("units of a recurrent network, filters of each width of a text-cnn", 64)
+    width: int = param("filters of the first convolution of a network of images", 32)
+    augment: tuple[str, ...] = param(
+        "vary training images: crop=PIXELS, flip, rotate=DEGREES, scale=SHARE, colour=SHARE, "
+        "cutout=PIXELS, mixup=ALPHA",
+        (),
+    )
     max_tokens: int = param("tokens of a text that are read, its first; 0: all in the table", 0)
     hidden: tuple[int, ...] = param("width of each hidden layer", (128, 64))
     dropout: float = param("share of hidden values masked in training", 0.2)
@@ -151,6 +159,7 @@ class TrainParams:
             "clip_value": (0, 1e9),
             "embedding_dim": (1, 10_000),
             "units": (1, 10_000),
+            "width": (1, 10_000),
             "max_tokens": (0, 1_000_000),
         }
         for name, (low, high) in bounds.items():

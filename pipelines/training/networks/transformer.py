@@ -20,7 +20,9 @@ def read_transformer(sequence: Sequence, max_length: int) -> list[Any]:
     # 1, 2, ... at the tokens; that of padding counts nowhere
     places = keras.ops.cumsum(keras.ops.cast(sequence.mask, "int32"), axis=1)
     x = sequence.values + keras.layers.Embedding(max_length + 1, width)(places)
-    attention = keras.layers.MultiHeadAttention(_HEADS, max(1, width // _HEADS))
+    # a bias of the keys changes nothing (softmax), so its gradient is what rounding leaves, which
+    # Adam would scale to full steps, other ones on other ranks
+    attention = keras.layers.MultiHeadAttention(_HEADS, max(1, width // _HEADS), use_bias=False)
     seen = keras.ops.expand_dims(sequence.mask, 1)
     before = keras.layers.LayerNormalization()(x)
     x = x + attention(before, before, attention_mask=seen)

@@ -30,6 +30,7 @@ from pipelines.training.steps import make_train_step
 from pipelines.world import World
 from schemas.encode import FeatureSet
 from schemas.target import Target
+from tests.pipelines.training.text_scenarios import weights_by_network
 
 FEATURES = FeatureSet(("x1",), ("c0",), (5,), "label")
 # the code as a class, the running number as a number
@@ -180,6 +181,7 @@ def main(table: str, even: str, folder: str) -> None:
     from tests.pipelines.training.method_scenarios import train_each_way  # noqa: PLC0415
 
     said["ways"] = train_each_way(table, folder, world)
+    said["texts"] = weights_by_network(Path(folder, "texts"), Path(folder, "text-runs"), world)
 
     wild = make_loop(table, f"{folder}/nan", world, learning_rate=1e38)
     said["nan"] = error_of(wild)
