@@ -6,6 +6,8 @@ from pipelines.cli import param
 from pipelines.errors import ParameterError
 from pipelines.training.method import ACTIVATIONS, BALANCED, LOSSES, OPTIMIZERS, SCHEDULES
 
+# what a training reads and where it is kept; the other parameters say how it learns
+PLACES = ("dataset", "features", "state", "root", "cache", "cache_mb")
 _CHOICES = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
@@ -13,7 +15,7 @@ _CHOICES = {
     "activation": ACTIVATIONS,
 }
 # what would be ignored without a word, and where it is not
-_COUNTS_WITH = {
+COUNTS_WITH = {
     "momentum": ("optimizer", ("momentum", "nesterov")),
     "weight_decay": ("optimizer", ("adamw", "lamb")),
     "decay_epochs": ("schedule", ("step", "plateau")),
@@ -138,7 +140,7 @@ class TrainParams:
                     f"expected --{name} to be one of {', '.join(known)}; got {getattr(self, name)}"
                 )
         defaults = {item.name: item.default for item in fields(TrainParams)}
-        for name, (choice, among) in _COUNTS_WITH.items():
+        for name, (choice, among) in COUNTS_WITH.items():
             if getattr(self, name) != defaults[name] and getattr(self, choice) not in among:
                 raise ParameterError(
                     f"--{name.replace('_', '-')} counts only with --{choice} {' or '.join(among)}; "
