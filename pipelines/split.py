@@ -30,6 +30,7 @@ from pipelines.transforms.near_duplicates import (
     mark_near,
 )
 from pipelines.transforms.split import OUTSIDE_SPLIT, add_derived, mark_split
+from pipelines.transforms.unpivot import unpivot
 from schemas.catalog import dataset
 from schemas.contract import SPLIT_COLUMN, SPLITS, DatasetSpec
 from schemas.derive import early_derived, main_columns, table_spec
@@ -67,7 +68,8 @@ def run(spark: SparkSession, params: SplitParams) -> StepResult:
 def _split(
     spark: SparkSession, spec: DatasetSpec, source: TableVersion, key: StepKey, folder: Path
 ) -> StepResult:
-    rows = add_label(add_derived(read_table(spark, source), early_derived(spec)), spec.label)
+    rows = unpivot(read_table(spark, source), spec.main)
+    rows = add_label(add_derived(rows, early_derived(spec)), spec.label)
     marked, near = _mark_near(mark_split(rows, spec.split), spec, folder)
     sizes = _sizes(marked, spec)
     wanted = [column.name for column in main_columns(spec)]
@@ -76,7 +78,8 @@ def _split(
     marked, broken = mark_broken(marked.select(*wanted, FATE), contract)
     fates = (OUTSIDE_SPLIT, NEAR_OTHER_SPLIT, NEAR_DUPLICATE, *broken)
     written = write_kept(marked, target, fates, riding(contract, marked))
-    check_fates(str(written.table), written.fates, num_input=count_rows(source))
+    num_input = count_rows(source) * spec.main.rows_of_each
+    check_fates(str(written.table), written.fates, num_input=num_input)
     set_aside(spark, key, {spec.main.name: (marked, written)})
     check_shares(str(written.table), written.fates, contract)
     return StepResult(

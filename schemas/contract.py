@@ -45,6 +45,7 @@ __all__ = [
     "Split",
     "TableSpec",
     "TimeSplit",
+    "Unpivot",
 ]  # fmt: skip
 
 ColumnType: TypeAlias = Literal[
@@ -71,7 +72,7 @@ class ContractError(Exception):
 _YOUNGER = {
     "near_duplicates": None, "image": None, "by": "", "path_pattern": "",
     "max_file_bytes": 64 * 2**20, "record_bytes": (),
-    "encoding": "utf-8", "has_quotes": True,
+    "encoding": "utf-8", "has_quotes": True, "unpivot": None,
 }  # fmt: skip
 
 
@@ -118,6 +119,20 @@ class Derived:
 
 
 @dataclass(frozen=True, slots=True)
+class Unpivot:
+    """Columns that hold the same of one thing each, such as of each sensor: made rows by the split.
+
+    Each row becomes as many as there are ``columns``. Of each, the text column ``name`` holds
+    which, as the header of a file calls it, and the column ``value`` its value, which may be null;
+    other columns are repeated.
+    """
+
+    columns: tuple[str, ...]
+    name: Column
+    value: Column
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One input of a data set and the raw table it becomes.
 
@@ -131,6 +146,9 @@ class Source:
 
     Rows without a key of their own get ``content_key``: the text column of that name is in no file,
     but a digest of the row's file name and text, so that equal rows of one file have one key.
+
+    A wide main source may be made long by ``unpivot``; raw and deduplicated tables are as wide as
+    its files, later ones are long, their key the ``primary_key`` and the name of the column.
 
     Cells are cut by RFC 4180, or without ``has_quotes`` at each delimiter, quotes being text. With
     the ``encoding`` ``latin-1`` a line that is no UTF-8 is read as ISO 8859-1.
@@ -165,6 +183,25 @@ class Source:
     record_bytes: tuple[int, ...] = ()
     max_malformed_share: float = 0.05
     checks: tuple[Check, ...] = ()
+    unpivot: Unpivot | None = None
+
+    @property
+    def long_columns(self) -> tuple[Column, ...]:
+        """The columns from the split on."""
+        if self.unpivot is None:
+            return self.columns
+        kept = tuple(item for item in self.columns if item.name not in self.unpivot.columns)
+        return (*kept, self.unpivot.name, self.unpivot.value)
+
+    @property
+    def long_key(self) -> tuple[str, ...]:
+        """The primary key from the split on."""
+        return (*self.primary_key, *([self.unpivot.name.name] if self.unpivot else []))
+
+    @property
+    def rows_of_each(self) -> int:
+        """How many rows the split makes of each row."""
+        return len(self.unpivot.columns) if self.unpivot else 1
 
     @property
     def file_columns(self) -> tuple[Column, ...]:
@@ -260,8 +297,8 @@ class DatasetSpec:
             del decides[name]
         decides = without_unused(decides)
         # younger than the contracts: one that does not use them is what it was
-        if self.label.kind == "binary":
-            for name in ("classes", "is_number", "unit"):
+        for name in ("classes", "is_number", "unit", "naive"):
+            if not decides["label"][name]:
                 del decides["label"][name]
         said = json.dumps(decides, sort_keys=True, default=str)
         return hashlib.sha256(said.encode()).hexdigest()[:16]

@@ -56,7 +56,8 @@ def table_spec(spec: DatasetSpec, layer: Layer, source_name: str) -> TableSpec:
     """
     source = spec.source(source_name)
     columns = _columns(spec, layer, source)
-    key = source.primary_key if layer != "raw" else ()
+    key = source.long_key if layer not in ("raw", "deduplicated") else source.primary_key
+    key = key if layer != "raw" else ()
     stated = source.checks if layer in ("raw", "deduplicated") else ()
     if source.name == spec.main.name:
         stated += spec.checks.get(layer, ())
@@ -79,7 +80,7 @@ def main_columns(spec: DatasetSpec) -> tuple[Column, ...]:
     label = Column(
         spec.label.name, spec.label.type, is_nullable=True, unit=spec.label.unit, is_outcome=True
     )
-    return (*spec.main.columns, *derived, label, Column(SPLIT_COLUMN, "string"))
+    return (*spec.main.long_columns, *derived, label, Column(SPLIT_COLUMN, "string"))
 
 
 def early_derived(spec: DatasetSpec) -> tuple[Derived, ...]:
@@ -212,7 +213,7 @@ def _columns(spec: DatasetSpec, layer: Layer, source: Source) -> tuple[Column, .
         imputes = imputes_of(spec, source)
         added = tuple(Column(name, "int") for name in indicator_names(imputes))
         return (*_filled(base, imputes), *added)
-    keys = tuple(column for column in source.columns if column.name in source.primary_key)
+    keys = tuple(column for column in source.long_columns if column.name in source.long_key)
     features = tuple(
         Column(item.name, _FEATURE_TYPES[item.kind]) for item in feature_columns(spec.encodes)
     )

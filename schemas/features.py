@@ -33,7 +33,7 @@ def bad_numbers(spec: DatasetSpec) -> Iterator[str]:
     yield from (
         f"{type(item).__name__}: expected {said}; got {item}" for item, said in wanted if said
     )
-    keys = [*spec.main.primary_key, spec.label.name, "split"]
+    keys = [*spec.main.long_key, spec.label.name, "split"]
     names = [*keys, *(item.name for item in feature_columns(spec.encodes))]
     lower = [name.lower() for name in names]
     twice = sorted({name for name in lower if lower.count(name) > 1})

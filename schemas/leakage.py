@@ -11,14 +11,17 @@ from schemas.derive import (
     main_columns,
     words,
 )
-from schemas.drift import PREDICTION, bad_drift
-from schemas.encode import Encode, Hashed, Join, Rolling, Tokens, Vocabulary
+from schemas.drift import bad_drift
+from schemas.encode import Encode, Hashed, Join, Numeric, Rolling, Tokens, Vocabulary
 from schemas.features import bad_numbers
 from schemas.near import bad_near
 from schemas.schedule import bad_schedule
 from schemas.shape import bad_types
 from schemas.sources import bad_sources
-from schemas.target import bad_label
+from schemas.target import bad_label, prediction_columns
+
+# of a window: rows after the one at hand
+_LATER_ROWS = {"following", "lead"}
 
 
 def check_contract(spec: DatasetSpec) -> DatasetSpec:
@@ -47,11 +50,13 @@ def check_contract(spec: DatasetSpec) -> DatasetSpec:
             {item.name: "image" if item.image else item.type for item in main_columns(spec)},
         ),
     ]
-    wrong = wrong or [*bad_label(spec.label)]
+    wrong = wrong or [*bad_label(spec.label), *_bad_naive(spec)]
     made = feature_columns(spec.encodes) if not wrong else ()
     compared = [item.name for item in made if item.kind in ("numeric", "categorical")]
     wrong = wrong or [*bad_numbers(spec)]
-    wrong = wrong or [*bad_drift(spec.drift, (*compared, spec.label.name, PREDICTION))]
+    if not wrong:
+        known = (*compared, spec.label.name, *prediction_columns(spec.label.kind))
+        wrong = [*bad_drift(spec.drift, known)]
     if wrong:
         raise ContractError(f"contract {spec.name}: {'; '.join(wrong)}")
     return spec
@@ -72,6 +77,8 @@ def _bad_derived(spec: DatasetSpec) -> Iterator[str]:
         used = [outcomes[word] for word in sorted(words(item.sql)) if word in outcomes]
         if used and not item.column.is_outcome:
             yield f"{item.column.name} is computed from outcomes {used}: mark it is_outcome"
+        if words(item.sql) & _LATER_ROWS and not item.column.is_outcome:
+            yield f"{item.column.name} looks at later rows: mark it is_outcome"
         if item.column.is_outcome:
             outcomes[item.column.name.lower()] = item.column.name
 
@@ -140,6 +147,13 @@ def _bad_features(spec: DatasetSpec) -> Iterator[str]:
                     "the report and in each model; encode it with Hashed"
                 )
     yield from _bad_imputes(spec, set(known))
+
+
+def _bad_naive(spec: DatasetSpec) -> Iterator[str]:
+    name = spec.label.naive
+    found = [item for item in spec.encodes if isinstance(item, Numeric) and item.column == name]
+    if name and not any(not item.is_log and item.scale != "minmax" for item in found):
+        yield f"label {spec.label.name}: its naive forecast {name!r} is no Numeric feature as it is"
 
 
 def _bad_imputes(spec: DatasetSpec, known: set[str]) -> Iterator[str]:

@@ -37,9 +37,10 @@ def bad_sources(spec: DatasetSpec) -> Iterator[str]:
         return
     yield from _bad_names("sources", [source.name for source in spec.sources])
     yield from bad_files(spec.name, spec.files, spec.origin)
-    made = [*spec.main.columns, *(item.column for item in spec.derived)]
+    made = [*spec.main.long_columns, *(item.column for item in spec.derived)]
     names = [*(column.name for column in made), spec.label.name, SPLIT_COLUMN]
     yield from _bad_names("columns of the main source", names)
+    yield from _bad_unpivot(spec)
     for source in spec.sources:
         names = [column.name for column in source.columns]
         if source is not spec.main:
@@ -97,6 +98,22 @@ def _bad_content_key(source: Source) -> Iterator[str]:
         yield f"source {source.name}: names in the header come twice: {twice}"
     if not source.file_columns:
         yield f"source {source.name} needs a column"
+
+
+def _bad_unpivot(spec: DatasetSpec) -> Iterator[str]:
+    if named := [source.name for source in spec.sources[1:] if source.unpivot]:
+        yield f"sources {named}: only the main source can be unpivoted"
+    source, wanted = spec.main, spec.main.unpivot
+    if wanted is None:
+        return
+    found = [column for column in source.columns if column.name in wanted.columns]
+    kept = {*source.primary_key, *source.version_by, source.time, source.content_key}
+    if len(found) < len(wanted.columns) or not found or kept & {*wanted.columns}:
+        yield f"source {source.name}: unpivot expects columns that are there and no key or time"
+    if kinds := {column.type for column in found} - {wanted.value.type}:
+        yield f"source {source.name}: unpivot expects {wanted.value.type}s; got {sorted(kinds)}"
+    if wanted.name.type != "string" or wanted.name.is_nullable or not wanted.value.is_nullable:
+        yield f"source {source.name}: unpivot needs a string name and a value that may be null"
 
 
 def _bad_format(source: Source) -> Iterator[str]:

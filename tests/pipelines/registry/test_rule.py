@@ -6,8 +6,8 @@ from pipelines.registry.rule import Standing, comparison_basis, decide
 from schemas.contract import Column, Derived, HashSplit, Label, TimeSplit
 from tests.pipelines.tiny import SPEC
 
-CHAMPION = Standing(version=1, validation_roc_auc=0.70, basis="a", features="f@v1")
-CANDIDATE = Standing(version=2, validation_roc_auc=0.71, basis="a", features="f@v1")
+CHAMPION = Standing(version=1, value=0.70, basis="a", features="f@v1")
+CANDIDATE = Standing(version=2, value=0.71, basis="a", features="f@v1")
 
 
 @pytest.mark.parametrize(
@@ -15,8 +15,8 @@ CANDIDATE = Standing(version=2, validation_roc_auc=0.71, basis="a", features="f@
     [
         (CANDIDATE, 0.0, True, "0.7100 against 0.7000 of version 1: a gain of +0.0100"),
         (CANDIDATE, 0.02, False, "a gain of +0.0100, not more than 0.02"),
-        (replace(CANDIDATE, validation_roc_auc=0.70), 0.0, False, "not more than 0"),
-        (replace(CANDIDATE, validation_roc_auc=0.69), 0.0, False, "a gain of -0.0100"),
+        (replace(CANDIDATE, value=0.70), 0.0, False, "not more than 0"),
+        (replace(CANDIDATE, value=0.69), 0.0, False, "a gain of -0.0100"),
         (replace(CANDIDATE, basis="b"), 0.0, False, "another label or split"),
         (replace(CANDIDATE, features="f@v2"), 0.0, True, "other versions of the table: f@v1"),
         (CHAMPION, 0.0, True, "version 1 is the champion already"),
@@ -36,7 +36,7 @@ def test_the_first_version_is_champion() -> None:
 
 
 def test_an_incomparable_champion_is_replaced_only_when_asked() -> None:
-    other = replace(CANDIDATE, basis="b", validation_roc_auc=0.1)
+    other = replace(CANDIDATE, basis="b", value=0.1)
     assert not decide(other, CHAMPION, 0.0).is_champion
     assert decide(other, CHAMPION, 0.0, is_replacing_incomparable=True).is_champion
 
