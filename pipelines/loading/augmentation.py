@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from pipelines.errors import ParameterError
 
-_MOST = {"crop": 1000, "rotate": 180, "scale": 0.9, "colour": 1, "cutout": 1000}
+_MOST = {"crop": 1000, "rotate": 180, "scale": 0.9, "colour": 1, "cutout": 1000, "mixup": 10}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Augmentation:
         colour: Brightness, contrast and saturation each times 1 - colour to 1 + colour.
         cutout: A square of so many pixels filled with the mean colour (DeVries and Taylor 2017,
             "Improved Regularization of Convolutional Neural Networks with Cutout").
+        mixup: Parameter of the Beta distribution by which pairs and their labels are mixed.
     """
 
     crop: int = 0
@@ -30,6 +31,7 @@ class Augmentation:
     scale: float = 0.0
     colour: float = 0.0
     cutout: int = 0
+    mixup: float = 0.0
 
     def __bool__(self) -> bool:
         return self != NO_AUGMENTATION
@@ -42,7 +44,7 @@ def parse_augmentation(words: Sequence[str]) -> Augmentation:
     """Read words like ``crop=4`` and ``flip``.
 
     >>> parse_augmentation(["crop=4", "flip"])
-    Augmentation(crop=4, flip=1, rotate=0.0, scale=0.0, colour=0.0, cutout=0)
+    Augmentation(crop=4, flip=1, rotate=0.0, scale=0.0, colour=0.0, cutout=0, mixup=0.0)
 
     Raises:
         ParameterError: A word is unknown, comes twice, or has a number that can't be meant.

@@ -122,7 +122,7 @@ class TrainParams:
     width: int = param("filters of the first convolution of a network of images", 32)
     augment: tuple[str, ...] = param(
         "vary training images: crop=PIXELS, flip, rotate=DEGREES, scale=SHARE, colour=SHARE, "
-        "cutout=PIXELS",
+        "cutout=PIXELS, mixup=ALPHA",
         (),
     )
     max_tokens: int = param("tokens of a text that are read, its first; 0: all in the table", 0)
