@@ -27,7 +27,7 @@ from pipelines.loading.decode import Decoder
 from pipelines.loading.images import ImageDecoder
 from pipelines.loading.lanes import Batch, Resident, Share, stream
 from pipelines.loading.manifest import Manifest
-from pipelines.loading.mixup import Mixup
+from pipelines.loading.mixup import Mixup, mix_images, mix_labels
 from pipelines.loading.reader import RowGroupReader
 from pipelines.loading.shard_plan import ShardPlan
 from pipelines.world import World
@@ -42,7 +42,7 @@ class ToTensors:
 
     With ``is_trimmed`` a list that is not of fixed length is cut to the least of its ``widths``
     that holds what the batch has of it. With ``mixup`` images and labels are mixed in pairs, and
-    a label is (B, 3), see ``Mixup.labels``.
+    a label is (B, 3), see ``mix_labels``.
     """
 
     mixup: Mixup | None = None
@@ -78,16 +78,13 @@ class ToTensors:
                 arrays[name] = _cut(arrays[name], width)
         images = {name: decode.begin(arrays[name]) for name, decode in self._images.items()}
 
-        mixup = self.mixup
-        if mixup:
-            partners = mixup.partners(weight)
-            shares = mixup.shares(arrays[next(iter(images))], epoch)
+        mixed = self._mixed(arrays, weight, epoch)
 
         def varied(name: str, contents: NDArray[Any]) -> Any:
             pixels = images[name]()
             augment = self._augment.get(name)
             pixels = augment(pixels, contents, epoch) if augment else pixels
-            return mixup.images(pixels, partners, shares) if mixup else pixels
+            return mix_images(pixels, *mixed) if mixed else pixels
 
         def end() -> Any:
             inputs = {
@@ -95,13 +92,20 @@ class ToTensors:
                 for name, array in arrays.items()
                 if name != LABEL
             }
-            label = aligned_empty((len(weight), 3 if mixup else 1), np.float32)
+            label = aligned_empty((len(weight), 3 if mixed else 1), np.float32)
             label[:, 0] = arrays[LABEL]
-            if mixup:
-                label[:] = mixup.labels(label[:, 0], partners, shares)
+            if mixed:
+                label[:] = mix_labels(label[:, 0], *mixed)
             return inputs, to_tensor(label), to_tensor(weight)
 
         return end
+
+    def _mixed(self, arrays: dict[str, Any], weight: Any, epoch: int) -> tuple[Any, Any] | None:
+        """Give partners and shares of a batch's rows, where they are mixed."""
+        if not self.mixup:
+            return None
+        contents = arrays[next(iter(self._images))]
+        return self.mixup.partners(weight), self.mixup.shares(contents, epoch)
 
     def close(self) -> None:
         """End the threads that decode."""

@@ -38,20 +38,20 @@ class Mixup:
         drawn = draw(contents, self._seed, epoch)[:, SHARE]
         return betaincinv(self._alpha, self._alpha, drawn).astype(np.float32)
 
-    @staticmethod
-    def images(
-        pixels: tf.Tensor, partners: NDArray[np.int64], shares: NDArray[np.float32]
-    ) -> tf.Tensor:
-        """Mix (rows, height, width, channels) uint8."""
-        with tf.device("CPU:0"):
-            own: Any = tf.cast(pixels, tf.float32)
-            share = shares[:, None, None, None]
-            mixed = own * share + tf.gather(own, partners) * (1 - share)
-            return tf.cast(tf.round(mixed), tf.uint8)
 
-    @staticmethod
-    def labels(
-        label: NDArray[np.float32], partners: NDArray[np.int64], shares: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """Give (rows, 3): a row's own label, its partner's and the share of its own."""
-        return np.stack([label, label[partners], shares], 1).astype(np.float32)
+def mix_images(
+    pixels: tf.Tensor, partners: NDArray[np.int64], shares: NDArray[np.float32]
+) -> tf.Tensor:
+    """Mix (rows, height, width, channels) uint8."""
+    with tf.device("CPU:0"):
+        own: Any = tf.cast(pixels, tf.float32)
+        share = shares[:, None, None, None]
+        mixed = own * share + tf.gather(own, partners) * (1 - share)
+        return tf.cast(tf.round(mixed), tf.uint8)
+
+
+def mix_labels(
+    label: NDArray[np.float32], partners: NDArray[np.int64], shares: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Give (rows, 3): a row's own label, its partner's and the share of its own."""
+    return np.stack([label, label[partners], shares], 1).astype(np.float32)
