@@ -65,18 +65,24 @@ def launch_training(
 ) -> StepResult:
     """Train on ``num_processes`` ranks of this machine; a finished training is not repeated.
 
-    See ``Start`` for the other arguments.
+    See ``Start`` for the other arguments, ``start_training`` for what is raised.
+    """
+    sizes = _sizes() if elastic_min else ()
+    return start_training(params, Start(num_processes, restarts, hang_s, elastic_min, sizes))
+
+
+def start_training(params: TrainParams, start: Start) -> StepResult:
+    """Train on ranks of this machine; a finished training is not repeated.
 
     Raises:
         ParameterError: The numbers make no sense.
         RankLostError: A rank was killed or hangs, and no restart is left.
+        StoppedError: ``start.is_over`` has said so.
         TableError: A remote table can't be fetched.
         TrainingError: A rank failed; with its number and its last words.
     """
     _check_augmentation(params)
     _work_folder(params, _key(params))
-    sizes = _sizes() if elastic_min else ()
-    start = Start(num_processes, restarts, hang_s, elastic_min, sizes)
     if known := trained(params):
         return known
     _require_passed(params)
@@ -96,6 +102,11 @@ def _check_augmentation(params: TrainParams) -> None:
             "--augment varies images; the features state names none. Leave it out, or encode a "
             "column with Picture in the contract"
         )
+
+
+def checkpoints_of(params: TrainParams) -> Path:
+    """Give the folder in which a training says how far it has come; see ``read_progress``."""
+    return _work_folder(params, _key(params)) / "checkpoints"
 
 
 def _require_passed(params: TrainParams) -> None:

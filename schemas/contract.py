@@ -21,31 +21,10 @@ from schemas.split import GivenSplit, HashSplit, Split, TimeSplit
 from schemas.target import Label
 
 __all__ = [
-    "CONTENT",
-    "FILE_FIELDS",
-    "LAYERS",
-    "SPLITS",
-    "SPLIT_COLUMN",
-    "Check",
-    "Column",
-    "ColumnType",
-    "ContractError",
-    "DatasetSpec",
-    "Derived",
-    "Format",
-    "GivenSplit",
-    "HashSplit",
-    "Label",
-    "Layer",
-    "NearDuplicates",
-    "PublicFile",
-    "Rule",
-    "Severity",
-    "Source",
-    "Split",
-    "TableSpec",
-    "TimeSplit",
-    "Unpivot",
+    "CONTENT", "FILE_FIELDS", "LAYERS", "SPLITS", "SPLIT_COLUMN", "Check", "Column", "ColumnType",
+    "ContractError", "DatasetSpec", "Derived", "Format", "GivenSplit", "HashSplit", "Label",
+    "Layer", "NearDuplicates", "PublicFile", "Rule", "Severity", "Source", "Split", "TableSpec",
+    "TimeSplit", "Unpivot",
 ]  # fmt: skip
 
 ColumnType: TypeAlias = Literal[
@@ -147,9 +126,6 @@ class Source:
     Rows without a key of their own get ``content_key``: the text column of that name is in no file,
     but a digest of the row's file name and text, so that equal rows of one file have one key.
 
-    A wide main source may be made long by ``unpivot``; raw and deduplicated tables are as wide as
-    its files, later ones are long, their key the ``primary_key`` and the name of the column.
-
     Cells are cut by RFC 4180, or without ``has_quotes`` at each delimiter, quotes being text. With
     the ``encoding`` ``latin-1`` a line that is no UTF-8 is read as ISO 8859-1.
 
@@ -161,6 +137,9 @@ class Source:
 
     ``records``: rows of a fixed number of bytes, without a header; ``record_bytes`` says how many
     are of each column: binary, or an unsigned number, the most significant byte first.
+
+    A wide main source may be made long by ``unpivot``; raw and deduplicated tables are as wide as
+    its files, later ones are long, their key the ``primary_key`` and the name of the column.
     """
 
     name: str

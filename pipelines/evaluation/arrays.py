@@ -23,10 +23,9 @@ from schemas.encode import FeatureSet, length_name
 class Arrays:
     """Rows as a model takes them: float32 (rows, n), int32 (rows, m); and labels, (rows,).
 
-    Labels are int32, of a number float32.
-
-    ``others`` holds further inputs by their names, an array (rows, ...) each: of a list of tokens
-    (rows, length) int32 and its (rows,) lengths, of images (rows, height, width, channels) uint8.
+    Labels are int32, of a number float32. ``others`` holds further inputs by their names, an array
+    (rows, ...) each: of a list of tokens (rows, length) int32 and its (rows,) lengths, of images
+    (rows, height, width, channels) uint8.
     """
 
     numeric: npt.NDArray[np.float32]

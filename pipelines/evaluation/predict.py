@@ -116,7 +116,7 @@ def make_predictor(model: Any, target: Target = BINARY) -> Predictor:
     import tensorflow as tf  # noqa: PLC0415
 
     is_logit = _gives_logits(model, target)
-    shape = (target.width,) if target.kind == "classes" else ()
+    shape = (-1, target.width) if target.kind == "classes" else (-1,)
     kinds = {tensor.name: tf.as_dtype(tensor.dtype) for tensor in model.inputs}
     shapes = {tensor.name: (None, *tensor.shape[1:]) for tensor in model.inputs}
     signature = {name: tf.TensorSpec(shapes[name], kinds[name]) for name in kinds}
@@ -130,12 +130,12 @@ def make_predictor(model: Any, target: Target = BINARY) -> Predictor:
     apply = tf.function(infer, input_signature=[signature])
 
     def predict(arrays: Arrays) -> npt.NDArray[np.float64]:
-        found = np.empty((len(arrays), *shape), np.float64)
+        found = np.empty((len(arrays), *shape[1:]), np.float64)
         for places in _chunks(arrays):
             rows = arrays.take(places).trimmed()
             given = {"numeric": rows.numeric, "categorical": rows.categorical, **rows.others}
             output = apply({name: tf.constant(given[name], kinds[name]) for name in kinds})
-            found[places] = output.numpy().reshape(-1, *shape)
+            found[places] = output.numpy().reshape(shape)
         return found
 
     return predict

@@ -99,8 +99,8 @@ def comparison_basis(spec: DatasetSpec) -> str:
                 used[derived.column.name] = derived.sql
                 pending.append(derived.sql)
     kind = type(split).__name__
-    label = spec.label
-    parts: list[Any] = [spec.name, label.name, label.sql, kind, without_unused(asdict(split)), used]
+    label, halves = spec.label, without_unused(asdict(split))
+    parts: list[Any] = [spec.name, label.name, label.sql, kind, halves, used]
     if label.kind != "binary":
         parts += [label.kind, label.classes, label.unit]
     said = json.dumps(parts, sort_keys=True)

@@ -17,6 +17,8 @@ from pipelines.training.method import (
 )
 from schemas.target import Target
 
+# what a training reads and where it is kept; the other parameters say how it learns
+PLACES = ("dataset", "features", "state", "root", "cache", "cache_mb")
 _CHOICES = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
@@ -25,7 +27,7 @@ _CHOICES = {
     "network": ("", *NETWORKS),
 }
 # what would be ignored without a word, and where it is not
-_COUNTS_WITH = {
+COUNTS_WITH = {
     "momentum": ("optimizer", ("momentum", "nesterov")),
     "weight_decay": ("optimizer", ("adamw", "lamb")),
     "decay_epochs": ("schedule", ("step", "plateau")),
@@ -183,7 +185,7 @@ class TrainParams:
                     f"{getattr(self, name)}"
                 )
         defaults = {item.name: item.default for item in fields(TrainParams)}
-        for name, (choice, among) in _COUNTS_WITH.items():
+        for name, (choice, among) in COUNTS_WITH.items():
             if getattr(self, name) != defaults[name] and getattr(self, choice) not in among:
                 raise ParameterError(
                     f"--{name.replace('_', '-')} counts only with --{choice} {' or '.join(among)}; "

@@ -31,6 +31,35 @@ def test_a_candidate_is_champion_only_if_it_is_better(
     assert f"by more than {minimum_gain:g}" in found.rule
 
 
+@pytest.mark.parametrize(
+    ("value", "is_champion", "reason"),
+    [
+        (5.1, True, "RMSE 5.1000 against 5.4000 of version 1: a gain of +0.3000"),
+        (5.3, False, "a gain of +0.1000, not more than 0.2"),
+        (6.0, False, "a gain of -0.6000"),
+    ],
+)
+def test_of_an_error_the_smaller_is_the_better(
+    value: float, *, is_champion: bool, reason: str
+) -> None:
+    champion = Standing(1, 5.4, "a", "f@v1", "RMSE", is_lower_better=True)
+    found = decide(replace(champion, version=2, value=value), champion, 0.2)
+    assert found.is_champion == is_champion
+    assert reason in found.reason
+    assert "RMSE is below the champion's by more than 0.2" in found.rule
+
+
+def test_classes_and_units_make_another_basis() -> None:
+    labels = [
+        Label("is_late", "x > 0"),
+        Label("is_late", "x > 0", classes=("a", "b")),
+        Label("is_late", "x > 0", classes=("b", "a")),
+        Label("is_late", "x > 0", is_number=True, unit="s"),
+        Label("is_late", "x > 0", is_number=True, unit="min"),
+    ]
+    assert len({comparison_basis(replace(SPEC, label=label)) for label in labels}) == len(labels)
+
+
 def test_the_first_version_is_champion() -> None:
     assert decide(CANDIDATE, None, 0.5).is_champion
 
