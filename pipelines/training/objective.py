@@ -14,6 +14,7 @@ from schemas.target import BINARY, LabelKind, Target
 
 _EVEN: tuple[float, ...] = ()
 _PENALISED = ("kernel", "embeddings")  # neither biases nor what normalises
+_MIXED = 3  # columns of a label that is two, see Objective.of_rows
 _Loss = Callable[["Objective", Any, Any], Any]
 
 
@@ -79,9 +80,14 @@ class Objective:
         """Give the loss of each row, (rows,).
 
         Args:
-            label: (rows, 1); of classes their places in the contract.
+            label: (rows, 1); of classes their places in the contract. Or (rows, 3): two labels
+                and the share s of the first; the loss is then s l(first) + (1 - s) l(second).
             given: What the network gives, (rows, ``target.width``).
         """
+        if label.shape[1] == _MIXED:
+            first, second, share = tf.split(label, _MIXED, axis=1)
+            both: Any = (self.of_rows(first, given), self.of_rows(second, given))
+            return share[:, 0] * both[0] + (1 - share[:, 0]) * both[1]
         losses: Any = _LOSSES[self.target.kind][self.loss](self, label, given)
         if self.class_weights != _EVEN:
             weights = tf.constant(self.class_weights, losses.dtype)

@@ -1,7 +1,7 @@
 """Images for the features table, on Arrow columns: one size, one lossless format.
 
 All that reads the table decodes the same pixels: two decoders of JPEG differ by a few levels, those
-of PNG do not. What was a JPEG becomes about three times as large.
+of PNG do not. A small JPEG becomes two and a half times as large.
 """
 
 from dataclasses import dataclass

@@ -27,7 +27,7 @@ def _file(image: Image.Image, kind: str = "PNG") -> bytes:
     return buffer.getvalue()
 
 
-def _says(width: int, height: int) -> bytes:
+def png_that_says(width: int, height: int) -> bytes:
     """A PNG of which there is a header alone, which may say anything."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     parts = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
@@ -38,6 +38,7 @@ def _says(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(made)
 
 
+_BIG = "too_many_pixels: expected at most 400; its header says "
 _PNG = to_png(_pixels())
 _JPEG = _file(Image.fromarray(_pixels()), "JPEG")
 
@@ -78,10 +79,22 @@ def test_another_size_is_resized_where_that_is_allowed() -> None:
         (_file(Image.new("CMYK", (10, 8)), "JPEG"), SHAPE, "channels: expected 3; got 4 (CMYK)"),
         (_PNG[:-30], SHAPE, "damaged: expected an image to its end;"),
         (_JPEG[:-60], SHAPE, "damaged: expected an image to its end;"),
-        (_says(20, 21), ANY_SIZE, "too_many_pixels: expected at most 400; its header says 20 x 21"),
-        (_says(10_000, 10_000), ANY_SIZE, "too_many_pixels: expected at most 400; its header"),
-        (_says(100_000, 100_000), ANY_SIZE, "too_many_pixels: Image size (10000000000 pixels)"),
-        (_says(10, 8), SHAPE, "damaged: expected an image to its end;"),
+        (
+            png_that_says(20, 21),
+            ANY_SIZE,
+            _BIG + "20 x 21",
+        ),
+        (
+            png_that_says(10_000, 10_000),
+            ANY_SIZE,
+            _BIG,
+        ),
+        (
+            png_that_says(100_000, 100_000),
+            ANY_SIZE,
+            "too_many_pixels: Image size (10000000000 pixels)",
+        ),
+        (png_that_says(10, 8), SHAPE, "damaged: expected an image to its end;"),
     ],
 )
 def test_what_is_no_image_is_said(content: bytes, shape: ImageShape, expected: str) -> None:
@@ -94,6 +107,6 @@ def test_a_bomb_is_refused_before_anything_is_unpacked(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Image.Image, "load", load)
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
-    assert picture_fault(_says(50_000, 50_000), ANY_SIZE).startswith("too_many_pixels")
+    assert picture_fault(png_that_says(50_000, 50_000), ANY_SIZE).startswith("too_many_pixels")
     with pytest.raises(AssertionError, match="unpacked"):
         picture_fault(_PNG, SHAPE)

@@ -15,6 +15,7 @@ from pipelines.loading.augmented_grid import draw_augmented
 from pipelines.loading.columns import ImageColumn, InputColumns
 from pipelines.loading.dataset import Reading, load_split
 from pipelines.loading.manifest import read_manifest
+from pipelines.loading.training_tables import open_splits
 from pipelines.pictures import open_picture, to_png
 from pipelines.world import World
 from schemas.image import ImageShape
@@ -104,7 +105,7 @@ def test_numbers_are_even_and_known() -> None:
     drawn = draw(_contents(4000), 3, 7)
     assert ((drawn >= 0) & (drawn < 1)).all()
     assert np.abs(drawn.mean(0) - 0.5).max() < 0.03
-    assert np.abs(np.corrcoef(drawn.T) - np.eye(10)).max() < 0.08
+    assert np.abs(np.corrcoef(drawn.T) - np.eye(11)).max() < 0.08
     # by a plain reading of SplitMix64
     mask = 2**64 - 1
 
@@ -140,11 +141,11 @@ def _table(folder: Path) -> Any:
     return read_manifest(str(folder), 0, COLUMNS)
 
 
-def _epoch(manifest: Any, split: str, ranks: int, reading: Reading, epoch: int) -> dict[float, Any]:
+def _epoch(manifest: Any, ranks: int, reading: Reading, epoch: int) -> dict[float, Any]:
     """Give the image of each row, by its number, as all ranks together see it."""
     found: dict[float, Any] = {}
     for rank in range(ranks):
-        loaded = load_split(manifest, split, World(rank, ranks), reading)
+        loaded = load_split(manifest, "train", World(rank, ranks), reading)
         for inputs, _, weight in loaded.batches(epoch):
             there = weight.numpy() > 0
             numbers = inputs["numeric"].numpy()[there, 0].tolist()
@@ -157,15 +158,19 @@ def test_ranks_share_the_same_pictures_and_validation_has_the_plain_ones(tmp_pat
     manifest = _table(tmp_path / "t")
     how = Augmentation(crop=2, flip=1, cutout=3)
     reading = Reading(24, 5, augmentation=how)
-    alone = _epoch(manifest, "train", 1, reading, 2)
+    alone = _epoch(manifest, 1, reading, 2)
     assert len(alone) == 60
     for ranks, memory_mb in ((2, 0), (3, 1)):
-        shared = _epoch(manifest, "train", ranks, Reading(24, 5, memory_mb, augmentation=how), 2)
+        shared = _epoch(manifest, ranks, Reading(24, 5, memory_mb, augmentation=how), 2)
         assert shared.keys() == alone.keys()
         assert all(np.array_equal(shared[number], alone[number]) for number in alone)
-    plain = _epoch(manifest, "validation", 1, Reading(24), 2)
-    assert all(np.array_equal(plain[n], _pixels(60)[int(n)]) for n in plain)
-    assert not all(np.array_equal(plain[n], alone[n]) for n in plain)
+    _, validation = open_splits([manifest], [], World(0, 1), reading)
+    for inputs, _, weight in validation.batches(2):
+        there = weight.numpy() > 0
+        numbers = inputs["numeric"].numpy()[there, 0].astype(int)
+        assert np.array_equal(inputs["image"].numpy()[there], _pixels(60)[numbers])
+        assert not np.array_equal(inputs["image"].numpy()[there], [alone[n] for n in numbers])
+    validation.close()
 
 
 def test_the_grid_shows_images_and_epochs(tmp_path: Path) -> None:
@@ -177,3 +182,42 @@ def test_the_grid_shows_images_and_epochs(tmp_path: Path) -> None:
     assert any(np.array_equal(first, image) for image in _pixels(60))
     others = [pixels[2 : 2 + 64 : 8, side * i + 2 : side * i + 66 : 8] for i in range(1, 10)]
     assert {np.array_equal(first, it) for it in others} == {True, False}
+
+
+def test_mixup_mixes_pairs_and_labels_alike_on_any_ranks(tmp_path: Path) -> None:
+    columns = InputColumns((), (), (), "label", images=(IMAGE,), num_classes=60)
+    pixels = _pixels(60)
+    images = pa.array([to_png(image) for image in pixels], pa.binary())
+    table = pa.table({"label": pa.array(np.arange(60, dtype=np.int32)), "image": images})
+    write_table(tmp_path, {"train": [table]})
+    manifest = read_manifest(str(tmp_path), 0, columns)
+    found = []
+    for ranks in (1, 2, 3):
+        seen: dict[int, Any] = {}
+        for rank in range(ranks):
+            reading = Reading(96, 5, augmentation=Augmentation(mixup=0.4))
+            loaded = load_split(manifest, "train", World(rank, ranks), reading)
+            for inputs, label, weight in loaded.batches(2):
+                rows = zip(inputs["image"].numpy(), label.numpy(), weight.numpy(), strict=True)
+                seen |= {int(said[0]): (image, said) for image, said, w in rows if w}
+            loaded.close()
+        found.append(seen)
+    assert [*map(len, found)] == [60] * 3
+    for row, (image, (own, other, share)) in found[0].items():
+        mixed = pixels[row] * float(share) + pixels[int(other)] * (1 - float(share))
+        assert np.abs(image - mixed).max() <= 0.51
+        assert own == row
+        for seen in found[1:]:
+            assert np.array_equal(seen[row][0], image)
+            assert np.array_equal(seen[row][1], (own, other, share))
+    shares = np.array([said[2] for _, said in found[0].values()])
+    assert 0 <= shares.min() <= shares.max() <= 1
+    assert 0.1 < ((shares > 0.2) & (shares < 0.8)).mean() < 0.6
+    assert sum(said[0] != said[1] for _, said in found[0].values()) > 30
+
+
+def test_mixup_of_single_slots_or_beside_numbers_is_refused(tmp_path: Path) -> None:
+    manifest = _table(tmp_path / "t")
+    reading = Reading(48, 5, augmentation=Augmentation(mixup=0.4))
+    with pytest.raises(ParameterError, match="--augment mixup: expected images alone"):
+        load_split(manifest, "train", World(0, 1), reading)

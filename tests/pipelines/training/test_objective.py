@@ -183,3 +183,15 @@ def test_smoothing_is_left_out_where_a_split_is_measured() -> None:
     assert smoothed.unsmoothed() == Objective("mse", class_weights=(1.0, 2.0))
     assert Objective(label_smoothing=0.1).is_log_loss
     assert not smoothed.is_log_loss
+
+
+def test_a_label_of_two_is_their_losses_by_share() -> None:
+    target = Target("classes", ("a", "b", "c"))
+    objective = Objective(label_smoothing=0.1, class_weights=(1.0, 2.0, 3.0), target=target)
+    logits = tf.constant([[1.0, 2.0, -1.0], [0.0, 0.5, 3.0]])
+    first, second = tf.constant([[0.0], [2.0]]), tf.constant([[1.0], [2.0]])
+    share = np.array([0.3, 0.8], np.float32)
+    mixed = tf.concat([first, second, share[:, None]], 1)
+    one, other = objective.of_rows(first, logits), objective.of_rows(second, logits)
+    expected = share * one.numpy() + (1 - share) * other.numpy()
+    assert np.allclose(objective.of_rows(mixed, logits), expected, rtol=1e-6)
