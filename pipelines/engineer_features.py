@@ -5,6 +5,8 @@ files of one row group and about the same size, rows in the order of a hash of t
 stretch of the table is a fair sample of it.
 """
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,18 +26,21 @@ from pipelines.tables.ledger_table import account_for, require_passed
 from pipelines.tables.quarantine import set_aside
 from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.encode import encode, fit_encode
-from pipelines.transforms.encode_arrays import input_columns
+from pipelines.transforms.encode_arrays import byte_columns, input_columns
 from pipelines.transforms.impute import fit_impute, impute
 from pipelines.transforms.join import join
+from pipelines.transforms.label import fit_target, type_label
 from pipelines.transforms.roll import roll
 from pipelines.transforms.split import add_derived
 from schemas.catalog import dataset
 from schemas.contract import SPLIT_COLUMN, ContractError, DatasetSpec
 from schemas.derive import late_derived, late_imputes, table_spec
+from schemas.target import BINARY
 
 _ORDER = "_order"
 _NO_LABEL = "filtered:no_label"
 _MIN_FILES = 4
+_MAX_RECORDS = "spark.sql.files.maxRecordsPerFile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ def _widen(spark: SparkSession, spec: DatasetSpec, inputs: dict[str, TableVersio
     for how in spec.joins:
         rows = join(rows, read_table(spark, inputs[how.source]), how)
     rows = add_derived(rows, late_derived(spec))
-    rolled = roll(rows, spec.rollings, spec.main.primary_key, count_rows(inputs[spec.main.name]))
+    rolled = roll(rows, spec.rollings, spec.main.long_key, count_rows(inputs[spec.main.name]))
     needed = _needed(spec)
     return rolled.select([name for name in rolled.columns if name in needed])
 
@@ -82,7 +87,7 @@ def _needed(spec: DatasetSpec) -> set[str]:
     imputes = late_imputes(spec)
     filled = {name for item in imputes for name in (item.column, *item.by)}
     kept = {column.name for column in table_spec(spec, "features", spec.main.name).columns}
-    return {*numbers, *words, *filled, *kept, spec.main.time}
+    return {*numbers, *words, *byte_columns(spec.encodes), *filled, *kept, spec.main.time}
 
 
 def _make_features(
@@ -93,7 +98,8 @@ def _make_features(
     source: tuple[TableVersion, EngineerFeaturesParams],
 ) -> StepResult:
     main, params = source
-    primary_key, label = spec.main.primary_key, spec.label.name
+    primary_key, label = spec.main.long_key, spec.label.name
+    wide = type_label(wide, spec.label)
     train = wide.where((F.col(SPLIT_COLUMN) == "train") & F.col(label).isNotNull())
     fills = fit_impute(train, late_imputes(spec), primary_key)
     filled = impute(wide, fills, spec.main.time, spark)
@@ -107,12 +113,8 @@ def _make_features(
     ordered = _order(_mark(encoded, label), spec, num_rows, params.rows_per_file)
     target = Target(key.layout.table("features", spec.main.name), key.fingerprint, (SPLIT_COLUMN,))
     rows, broken = mark_broken(ordered.select(*columns, FATE), contract)
-    limit = spark.conf.get("spark.sql.files.maxRecordsPerFile", "0")
-    spark.conf.set("spark.sql.files.maxRecordsPerFile", params.rows_per_file)
-    try:
+    with _files_of(spark, params.rows_per_file):
         written = write_kept(rows, target, (_NO_LABEL, *broken), riding(contract, rows))
-    finally:
-        spark.conf.set("spark.sql.files.maxRecordsPerFile", limit or "0")
     table = written.table
     check_fates(str(table), written.fates, num_input=num_rows)
     set_aside(spark, key, {spec.main.name: (rows, written)})
@@ -130,12 +132,25 @@ def _make_features(
         "fills": [asdict(fill) for fill in fills],
         "encode": asdict(state),
     }
+    if (learned := fit_target(train, spec.label)) != BINARY:
+        record["target"] = asdict(learned)
     write_json(state_path, record)
     return StepResult(
         key.step, spec.name, key.fingerprint, (str(table),), {spec.main.name: written.fates},
         {"state": str(state_path)}, {"num_features": len(features)},
         numbers={spec.main.name: written.numbers},
     )  # fmt: skip
+
+
+@contextmanager
+def _files_of(spark: SparkSession, rows: int) -> Generator[None]:
+    """Have each file written inside hold so many rows at most."""
+    limit = spark.conf.get(_MAX_RECORDS, "0")
+    spark.conf.set(_MAX_RECORDS, rows)
+    try:
+        yield
+    finally:
+        spark.conf.set(_MAX_RECORDS, limit or "0")
 
 
 def _mark(encoded: DataFrame, label: str) -> DataFrame:
@@ -147,6 +162,6 @@ def _order(rows: DataFrame, spec: DatasetSpec, num_rows: int, rows_per_file: int
     if rows_per_file < 1:
         raise ContractError(f"rows_per_file: expected 1 or more; got {rows_per_file}")
     num_files = max(_MIN_FILES, -(-num_rows // rows_per_file))
-    shuffled = rows.withColumn(_ORDER, F.xxhash64(*spec.main.primary_key))
+    shuffled = rows.withColumn(_ORDER, F.xxhash64(*spec.main.long_key))
     placed = shuffled.repartition(num_files, F.col(_ORDER))
     return placed.sortWithinPartitions(SPLIT_COLUMN, _ORDER)

@@ -20,6 +20,7 @@ from pipelines.errors import ContractError
 from pipelines.layout import Layout
 from pipelines.quality.riding import riding
 from pipelines.quality.set_aside import check_shares, mark_broken
+from pipelines.sources.contents import read_source
 from pipelines.sources.inspect_files import SourceFile, inspect_files
 from pipelines.sources.locate import locate, read_places
 from pipelines.sources.malformed import count_malformed, first_reasons
@@ -40,7 +41,6 @@ from pipelines.sources.settle import (
     quarantined,
 )
 from pipelines.sources.span import dated_sources, mark_outside, parse_span
-from pipelines.sources.text import read_records
 from pipelines.spark.concurrent import map_tables
 from pipelines.spark.scratch import keep_rows, scratch_folder
 from pipelines.step import FATE, Fates, StepKey, StepResult, once, step_key
@@ -201,7 +201,7 @@ def _ingest(spark: SparkSession, asked: _Asked, inputs: dict[str, _Input]) -> St
 def _check(
     spark: SparkSession, asked: _Asked, source: Source, given: _Input, scratch: Path
 ) -> _Checked:
-    marked = parse_records(read_records(spark, source, given.files), source)
+    marked = parse_records(read_source(spark, source, given.files), source)
     words = {"kept": "kept", "blank": BLANK, "absent": ORIGIN_ABSENT, "outside": OUTSIDE}
     counts = [F.count_if(F.col(FATE) == word).alias(name) for name, word in words.items()]
     observation = Observation()

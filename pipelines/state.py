@@ -12,13 +12,14 @@ import re
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pipelines
 import schemas
 from pipelines.errors import ParameterError, StateError
 from pipelines.storage.place import RemotePath
-from schemas.encode import FeatureColumn, FeatureSet, select_features
+from schemas.encode import FeatureColumn, FeatureKind, FeatureSet, select_features
+from schemas.target import BINARY, Target, bad_target
 
 _DIGITS = 16
 _CHECKSUM = "checksum"
@@ -138,23 +139,38 @@ def read_features(path: Path) -> FeatureSet:
             f"{path}: expected the keys features and label; got {came}. "
             "Give the state of engineer_features, not of another step"
         )
-    return select_features(_features(path, value["features"]), _label(path, value["label"]))
+    columns, label = _features(path, value["features"]), _label(path, value["label"])
+    return select_features(columns, label, _target(path, value.get("target", {})))
 
 
 def _features(path: Path, items: Any) -> list[FeatureColumn]:
     try:
-        columns = [FeatureColumn(**column) for column in items]
-    except TypeError as error:
+        columns = [FeatureColumn(**_as_tuples(column)) for column in items]
+    except (AttributeError, TypeError) as error:
         raise StateError(f"{path}: expected features with name, kind and size; {error}") from error
     for item in columns:
         name, size = cast("tuple[object, object]", (item.name, item.size))
-        is_known = isinstance(name, str) and item.kind in ("numeric", "categorical")
-        if not is_known or type(size) is not int or size < 0:
+        is_known = isinstance(name, str) and item.kind in get_args(FeatureKind)
+        numbers: tuple[object, ...] = (size, item.length, *item.shape)
+        is_known = is_known and (item.kind != "image" or _has_channels(item))
+        if not is_known or not all(type(n) is int and n >= 0 for n in numbers):
             raise StateError(
-                f"{path}: expected features with a name, kind numeric or categorical and a size of "
-                f"0 or more; got {item}. Run engineer_features again"
+                f"{path}: expected features with a name, a kind of {list(get_args(FeatureKind))} "
+                f"and sizes of 0 or more; got {item}. Run engineer_features again"
             )
     return columns
+
+
+def _as_tuples(said: Any) -> dict[str, Any]:
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in said.items()}
+
+
+def _has_channels(item: FeatureColumn) -> bool:
+    """Say whether an image has its sizes, and a mean and a deviation for each channel."""
+    moments = [*item.means, *item.deviations]
+    is_fit = len(item.shape) == 3 and min(item.shape) > 0  # noqa: PLR2004  height, width, channels
+    is_fit = is_fit and len(item.means) == len(item.deviations) == item.shape[2]
+    return is_fit and all(type(x) in (int, float) for x in moments) and min(item.deviations) > 0
 
 
 def _label(path: Path, label: Any) -> str:
@@ -163,6 +179,20 @@ def _label(path: Path, label: Any) -> str:
     raise StateError(
         f"{path}: expected the label's name; got {label!r}. Run engineer_features again"
     )
+
+
+def _target(path: Path, said: Any) -> Target:
+    try:
+        target = Target(**(said | {"classes": tuple(said.get("classes", ()))}))
+        wrong = bad_target(target)
+    except (AttributeError, TypeError) as error:
+        wrong, target = str(error), BINARY
+    if wrong:
+        raise StateError(
+            f"{path}: expected a target of kind binary, classes or number; got {wrong}. Run "
+            "engineer_features again"
+        )
+    return target
 
 
 def _refuse_constant(word: str) -> None:

@@ -9,6 +9,7 @@ from schemas.contract import (
     SPLITS,
     Check,
     Column,
+    ColumnType,
     ContractError,
     DatasetSpec,
     Derived,
@@ -16,14 +17,34 @@ from schemas.contract import (
     Source,
     TableSpec,
 )
-from schemas.encode import Bucketed, Cyclic, Encode, FeatureColumn, Hashed, Impute, Numeric
+from schemas.encode import (
+    Bucketed,
+    Cyclic,
+    Encode,
+    FeatureColumn,
+    FeatureKind,
+    Hashed,
+    Impute,
+    Numeric,
+    Picture,
+    Tokens,
+)
 from schemas.interval import Interval
+from schemas.target import target_of
 
 LINEAGE = (
     Column("_source_file", "string", description="name of the file the row came in"),
     Column("_source_position", "long", description="grows with the row's place in its file"),
 )
 _WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
+_FEATURE_TYPES: dict[FeatureKind, ColumnType] = {
+    "numeric": "float",
+    "categorical": "int",
+    "tokens": "array<int>",
+    "image": "binary",
+}
+# of all texts, those without a single token
+_MOST_EMPTY = 0.05
 LINEAGE_NAMES = tuple(column.name for column in LINEAGE)
 
 
@@ -35,7 +56,8 @@ def table_spec(spec: DatasetSpec, layer: Layer, source_name: str) -> TableSpec:
     """
     source = spec.source(source_name)
     columns = _columns(spec, layer, source)
-    key = source.primary_key if layer != "raw" else ()
+    key = source.long_key if layer not in ("raw", "deduplicated") else source.primary_key
+    key = key if layer != "raw" else ()
     stated = source.checks if layer in ("raw", "deduplicated") else ()
     if source.name == spec.main.name:
         stated += spec.checks.get(layer, ())
@@ -55,8 +77,10 @@ def table_spec(spec: DatasetSpec, layer: Layer, source_name: str) -> TableSpec:
 def main_columns(spec: DatasetSpec) -> tuple[Column, ...]:
     """Columns of the main source after the split: as ingested, derived, label and split."""
     derived = tuple(item.column for item in early_derived(spec))
-    label = Column(spec.label.name, "int", is_nullable=True, is_outcome=True)
-    return (*spec.main.columns, *derived, label, Column(SPLIT_COLUMN, "string"))
+    label = Column(
+        spec.label.name, spec.label.type, is_nullable=True, unit=spec.label.unit, is_outcome=True
+    )
+    return (*spec.main.long_columns, *derived, label, Column(SPLIT_COLUMN, "string"))
 
 
 def early_derived(spec: DatasetSpec) -> tuple[Derived, ...]:
@@ -127,7 +151,8 @@ def feature_columns(
 ) -> tuple[FeatureColumn, ...]:
     """Give the columns that ``encodes`` make, in order.
 
-    ``sizes`` holds the number of codes of what is learned, by column; 0 where it is not known yet.
+    ``sizes`` holds the number of codes of what is learned, by column (of tokens, by the feature's
+    name); 0 where it is not known yet.
     """
     known = sizes or {}
     made: list[FeatureColumn] = []
@@ -139,6 +164,11 @@ def feature_columns(
             made.append(FeatureColumn(f"{item.column}_cos", "numeric"))
         elif isinstance(item, Hashed):
             made.append(FeatureColumn(hashed_name(item), "categorical", item.buckets))
+        elif isinstance(item, Tokens):
+            name = tokens_name(item)
+            made.append(FeatureColumn(name, "tokens", known.get(name, 0), item.max_length))
+        elif isinstance(item, Picture):
+            made.append(FeatureColumn(picture_name(item), "image", shape=item.shape.sizes))
         else:
             ending = "bucket" if isinstance(item, Bucketed) else "code"
             size = known.get(item.column, 0)
@@ -154,6 +184,16 @@ def numeric_name(item: Numeric) -> str:
 def hashed_name(item: Hashed) -> str:
     """Name of the feature that a hashed encoding makes."""
     return item.name or f"{'_x_'.join(item.columns)}_hash"
+
+
+def tokens_name(item: Tokens) -> str:
+    """Name of the feature that an encoding of a text makes."""
+    return f"{item.column}_tokens"
+
+
+def picture_name(item: Picture) -> str:
+    """Name of the feature that an encoding of an image makes."""
+    return f"{item.column}_image"
 
 
 def indicator_names(imputes: Sequence[Impute]) -> tuple[str, ...]:
@@ -173,12 +213,12 @@ def _columns(spec: DatasetSpec, layer: Layer, source: Source) -> tuple[Column, .
         imputes = imputes_of(spec, source)
         added = tuple(Column(name, "int") for name in indicator_names(imputes))
         return (*_filled(base, imputes), *added)
-    keys = tuple(column for column in source.columns if column.name in source.primary_key)
+    keys = tuple(column for column in source.long_columns if column.name in source.long_key)
     features = tuple(
-        Column(item.name, "float" if item.kind == "numeric" else "int")
-        for item in feature_columns(spec.encodes)
+        Column(item.name, _FEATURE_TYPES[item.kind]) for item in feature_columns(spec.encodes)
     )
-    return (*keys, *features, Column(spec.label.name, "int"), Column(SPLIT_COLUMN, "string"))
+    label = Column(spec.label.name, spec.label.feature_type, unit=spec.label.unit)
+    return (*keys, *features, label, Column(SPLIT_COLUMN, "string"))
 
 
 def _filled(columns: Sequence[Column], imputes: Sequence[Impute]) -> tuple[Column, ...]:
@@ -211,5 +251,33 @@ def _implied_checks(
         checks += [Check("finite", (c.name,)) for c in columns if c.type == "float"]
         codes = [f.name for f in feature_columns(spec.encodes) if f.kind == "categorical"]
         checks += [Check("between", (name,), minimum=0) for name in codes]
-        checks.append(Check("in_set", (spec.label.name,), values=(0, 1)))
+        lists = [f.name for f in feature_columns(spec.encodes) if f.kind == "tokens"]
+        checks += [_has_tokens(name) for name in lists]
+        if not spec.label.is_number:
+            num_classes = target_of(spec.label).num_classes
+            checks.append(Check("in_set", (spec.label.name,), values=tuple(range(num_classes))))
+    if layer == "split" and spec.label.kind != "binary":
+        checks.append(_label_check(spec))
     return tuple(checks)
+
+
+def _label_check(spec: DatasetSpec) -> Check:
+    """Sets rows aside whose label is none, as malformed ones are: as many are let pass."""
+    label, mostly = spec.label, 1 - spec.main.max_malformed_share
+    if label.is_number:
+        reason = "the label is a number"
+        return Check("finite", (label.name,), mostly=mostly, severity="quarantine", reason=reason)
+    return Check(
+        "in_set", (label.name,), values=label.classes, mostly=mostly, severity="quarantine",
+        reason="the label is a class that the contract declares",
+    )  # fmt: skip
+
+
+def _has_tokens(name: str) -> Check:
+    return Check(
+        "sql",
+        sql=f"size({name}) > 0",
+        severity="quarantine",
+        mostly=1 - _MOST_EMPTY,
+        reason="a text without a token says nothing",
+    )

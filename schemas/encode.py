@@ -4,6 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from schemas.image import ImageShape
+from schemas.near import TokensBy
+from schemas.target import BINARY, Target
+
 ImputeMethod: TypeAlias = Literal[
     "mean", "median", "mode", "constant", "group_median", "interpolate", "forward_fill"
 ]
@@ -118,34 +122,95 @@ class Cyclic:
     period: float
 
 
-Encode: TypeAlias = Numeric | Vocabulary | Hashed | Bucketed | Cyclic
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A list of int32: the codes of a text's first ``max_length`` tokens, in their order.
+
+    The text is cleaned first: HTML tags and entities, Unicode's form NFKC, lower case. ``by``
+    ``word`` takes runs of letters and digits, apostrophes inside them included, and each character
+    of a script without blanks between its words (Chinese, Japanese) by itself; by ``character``
+    every letter and digit is a token.
+
+    Code 0 is for padding, 1 for a token out of vocabulary, then tokens by falling number of
+    training texts. Those in fewer than ``min_count`` texts, or beyond ``max_size``, are out of
+    vocabulary.
+    """
+
+    column: str
+    max_length: int
+    max_size: int = 20_000
+    min_count: int = 2
+    by: TokensBy = "word"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG file: the image of a column, of ``shape``'s size, as (height, width, channels) bytes.
+
+    Mean and deviation of each channel over the training split go into the network.
+    """
+
+    column: str
+    shape: ImageShape
+
+
+Encode: TypeAlias = Numeric | Vocabulary | Hashed | Bucketed | Cyclic | Tokens | Picture
+# below it: padding, and any token out of vocabulary
+FIRST_TOKEN = 2
+FeatureKind: TypeAlias = Literal["numeric", "categorical", "tokens", "image"]
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureColumn:
-    """One column of the features table: float32 of width 1, or int32 codes in [0, size)."""
+    """One column of the features table.
+
+    By its kind: ``numeric`` float32, ``categorical`` int32 codes in [0, size), ``tokens`` lists of
+    at most ``length`` such codes, ``image`` files of ``shape`` (height, width, channels), whose
+    channels have ``means`` and ``deviations``, in levels of 0 to 255.
+    """
 
     name: str
-    kind: Literal["numeric", "categorical"]
+    kind: FeatureKind
     size: int = 0
+    length: int = 0
+    shape: tuple[int, ...] = ()
+    means: tuple[float, ...] = ()
+    deviations: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureSet:
-    """The columns that a model takes, in its order, and the label's name."""
+    """The columns that a model takes, in its order, the label's name and what to give for it.
+
+    A model takes ``numeric`` (rows, columns) float32 and ``categorical`` (rows, columns) int32, and
+    of each column of ``tokens`` (rows, length) int32 by its name, padded with 0, and (rows,) int32
+    lengths by its ``length_name``; of each of ``images`` (rows, height, width, channels) uint8 by
+    its name.
+    """
 
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
     sizes: tuple[int, ...]  # codes of each categorical column lie in [0, size)
     label: str
+    target: Target = BINARY
+    tokens: tuple[FeatureColumn, ...] = ()
+    images: tuple[FeatureColumn, ...] = ()
 
     @property
     def columns(self) -> list[str]:
-        """Numeric names, then categorical names."""
-        return [*self.numeric, *self.categorical]
+        """Numeric names, then categorical names, then those of lists and of images."""
+        others = (*self.tokens, *self.images)
+        return [*self.numeric, *self.categorical, *(column.name for column in others)]
 
 
-def select_features(columns: Sequence[FeatureColumn], label: str) -> FeatureSet:
+def length_name(column: str) -> str:
+    """Name of the input that holds how many items each row's list has."""
+    return f"{column}_length"
+
+
+def select_features(
+    columns: Sequence[FeatureColumn], label: str, target: Target = BINARY
+) -> FeatureSet:
     """Give the features of a table as a model takes them."""
     codes = [column for column in columns if column.kind == "categorical"]
     return FeatureSet(
@@ -153,4 +218,7 @@ def select_features(columns: Sequence[FeatureColumn], label: str) -> FeatureSet:
         tuple(column.name for column in codes),
         tuple(column.size for column in codes),
         label,
+        target,
+        tuple(column for column in columns if column.kind == "tokens"),
+        tuple(column for column in columns if column.kind == "image"),
     )

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from schemas.contract import DatasetSpec, GivenSplit, HashSplit, TimeSplit
 from schemas.derive import feature_columns, known_columns
-from schemas.encode import Bucketed, Cyclic, Encode, Hashed, Numeric, Vocabulary
+from schemas.encode import Bucketed, Cyclic, Encode, Hashed, Numeric, Picture, Tokens, Vocabulary
+from schemas.image import bad_image
 
 
 def bad_numbers(spec: DatasetSpec) -> Iterator[str]:
@@ -32,7 +33,7 @@ def bad_numbers(spec: DatasetSpec) -> Iterator[str]:
     yield from (
         f"{type(item).__name__}: expected {said}; got {item}" for item, said in wanted if said
     )
-    keys = [*spec.main.primary_key, spec.label.name, "split"]
+    keys = [*spec.main.long_key, spec.label.name, "split"]
     names = [*keys, *(item.name for item in feature_columns(spec.encodes))]
     lower = [name.lower() for name in names]
     twice = sorted({name for name in lower if lower.count(name) > 1})
@@ -54,7 +55,7 @@ def _bad_given_split(split: GivenSplit, spec: DatasetSpec) -> Iterator[str]:
     twice = sorted({name for name in named if named.count(name) > 1})
     if not (split.train and split.test) or twice:
         yield f"the split needs files to train and to test on, each named once; got {named}"
-    if missing := {*split.columns} - {*known_columns(spec)}:
+    if missing := {*split.columns, *([split.by] if split.by else [])} - {*known_columns(spec)}:
         yield f"the split names no columns {sorted(missing)}"
     if not split.validation and not (split.columns and 0 < split.validation_share < 1):
         yield (
@@ -86,8 +87,17 @@ def _wanted(item: Encode) -> str:
         return "" if item.clip > 0 else "a clip above 0"
     if isinstance(item, Vocabulary):
         return "" if item.max_size > 0 and item.min_count > 0 else "sizes and counts of 1 or more"
+    if isinstance(item, Tokens):
+        is_meant = min(item.max_length, item.max_size, item.min_count) > 0
+        return "" if is_meant else "lengths, sizes and counts of 1 or more"
     if isinstance(item, Hashed):
         return "" if item.columns and item.buckets > 0 else "columns, and 1 bucket or more"
+    if isinstance(item, Picture):
+        return "; ".join(bad_image(item.column, item.shape))
+    return _wanted_of_steps(item)
+
+
+def _wanted_of_steps(item: Bucketed | Cyclic) -> str:
     if isinstance(item, Cyclic):
         return "" if 0 < item.period < math.inf else "a period above 0"
     return _wanted_of_buckets(item)

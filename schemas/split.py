@@ -33,12 +33,12 @@ class HashSplit:
 
 @dataclass(frozen=True, slots=True)
 class GivenSplit:
-    """Rows go where their publisher has put them, by the name of the file they came in.
+    """Rows go where their publisher has put them: by the name of their file, or the column ``by``.
 
     Few publishers give rows for validation: without such a file, the share ``validation_share`` of
     the training rows becomes that, by a hash of ``columns`` (a key, or a group that must stay
-    together). Rows of any other file, those of a replay among them, are filtered with the rule
-    ``outside_split``.
+    together). Rows of any other file or value, those of a replay among them, are filtered with the
+    rule ``outside_split``.
     """
 
     train: tuple[str, ...]
@@ -47,6 +47,7 @@ class GivenSplit:
     columns: tuple[str, ...] = ()
     validation_share: float = 0.1
     salt: str = ""
+    by: str = ""
 
 
 Split: TypeAlias = TimeSplit | HashSplit | GivenSplit
@@ -54,4 +55,7 @@ Split: TypeAlias = TimeSplit | HashSplit | GivenSplit
 
 def split_columns(split: Split) -> tuple[str, ...]:
     """Columns of the main source that decide the split."""
-    return (split.column,) if isinstance(split, TimeSplit) else split.columns
+    if isinstance(split, TimeSplit):
+        return (split.column,)
+    by = split.by if isinstance(split, GivenSplit) else ""
+    return (*split.columns, by) if by else split.columns

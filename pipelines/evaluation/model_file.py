@@ -36,18 +36,24 @@ _CLASSES: Mapping[str | None, frozenset[str]] = {
     "keras.regularizers": _ANY,
     "keras.src.models.functional": frozenset({"Functional"}),
     "keras.src.models.sequential": frozenset({"Sequential"}),
-    "keras.src.ops.numpy": frozenset({"GetItem"}),
+    "keras.src.ops.core": frozenset({"Cast"}),
+    "keras.src.ops.numpy": frozenset(
+        {
+            "Add", "Cumsum", "Divide", "ExpandDims", "GetItem", "Max", "Maximum", "Multiply",
+            "NotEqual", "Subtract", "Sum", "TrueDivide",
+        }
+    ),
     "keras.layers": frozenset(
         {
             "Activation", "Add", "Average", "AveragePooling1D", "AveragePooling2D",
-            "BatchNormalization", "CategoryEncoding", "Concatenate", "Conv1D", "Conv2D", "Dense",
-            "DepthwiseConv2D", "Dot", "Dropout", "ELU", "Embedding", "Flatten", "GELU",
-            "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D",
+            "BatchNormalization", "Bidirectional", "CategoryEncoding", "Concatenate", "Conv1D",
+            "Conv2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "ELU", "Embedding", "Flatten",
+            "GELU", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D",
             "GlobalMaxPooling2D", "GRU", "GroupNormalization", "InputLayer", "LayerNormalization",
             "LeakyReLU", "LSTM", "Masking", "MaxPooling1D", "MaxPooling2D", "Maximum", "Minimum",
-            "Multiply", "Normalization", "PReLU", "Permute", "ReLU", "RepeatVector", "Rescaling",
-            "Reshape", "SeparableConv2D", "SimpleRNN", "Softmax", "SpatialDropout1D", "Subtract",
-            "UnitNormalization", "ZeroPadding2D",
+            "MultiHeadAttention", "Multiply", "Normalization", "PReLU", "Permute", "ReLU",
+            "RepeatVector", "Rescaling", "Reshape", "SeparableConv2D", "SimpleRNN", "Softmax",
+            "SpatialDropout1D", "Subtract", "UnitNormalization", "ZeroPadding2D",
         }
     ),
 }  # fmt: skip

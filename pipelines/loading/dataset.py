@@ -9,16 +9,19 @@ and takes 3 ms of a processor for each batch (rows in memory: 0.5 against 0.9 mi
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from pipelines.errors import ParameterError, TableError
 from pipelines.loading.ahead import ahead
 from pipelines.loading.aligned import aligned_empty, to_tensor
+from pipelines.loading.augment import Augmenter
+from pipelines.loading.augmentation import NO_AUGMENTATION, Augmentation
 from pipelines.loading.columns import LABEL, InputColumns
 from pipelines.loading.decode import Decoder
 from pipelines.loading.images import ImageDecoder
@@ -27,34 +30,58 @@ from pipelines.loading.manifest import Manifest
 from pipelines.loading.reader import RowGroupReader
 from pipelines.loading.shard_plan import ShardPlan
 from pipelines.world import World
+from schemas.encode import length_name
 
 PREFETCH = 2
 _BESIDE_LANES = 4  # row groups that a rank holds beside two for each of its lanes
 
 
 class ToTensors:
-    """Makes tensors of batches: label and weight apart, images decoded."""
+    """Makes tensors of batches: label and weight apart, images decoded.
 
-    def __init__(self, columns: InputColumns) -> None:
+    With ``is_trimmed`` a list that is not of fixed length is cut to the least of its ``widths``
+    that holds what the batch has of it.
+    """
+
+    def __init__(
+        self, columns: InputColumns, augment: Sequence[Augmenter] = (), *, is_trimmed: bool = False
+    ) -> None:
+        self._trimmed = {column.name: column.widths for column in columns.lists if is_trimmed}
         self._images = {column.name: ImageDecoder(column) for column in columns.images}
+        self._augment = {augmenter.name: augmenter for augmenter in augment}
 
-    def __call__(self, batches: Iterator[Batch]) -> Iterator[Any]:
+    def __call__(self, batches: Iterator[Batch], epoch: int = 0) -> Iterator[Any]:
         """Give ``(inputs, label, weight)`` of each batch, while the next one's images decode."""
         begun: deque[Callable[[], Any]] = deque()
         for batch in batches:
-            begun.append(self._begin(batch))
+            begun.append(self._begin(batch, epoch))
             if len(begun) > bool(self._images):
                 yield begun.popleft()()
         while begun:
             yield begun.popleft()()
 
-    def _begin(self, batch: Batch) -> Callable[[], Any]:
+    @property
+    def trimmed(self) -> tuple[str, ...]:
+        """Lists whose length differs from batch to batch."""
+        return tuple(name for name, widths in self._trimmed.items() if widths)
+
+    def _begin(self, batch: Batch, epoch: int) -> Callable[[], Any]:
         arrays, weight = batch
+        for name, widths in self._trimmed.items():
+            if widths:
+                longest = int(arrays[length_name(name)].max(initial=1))
+                width = next(width for width in widths if width >= longest)
+                arrays[name] = _cut(arrays[name], width)
         images = {name: decode.begin(arrays[name]) for name, decode in self._images.items()}
+
+        def varied(name: str, contents: NDArray[Any]) -> Any:
+            pixels = images[name]()
+            augment = self._augment.get(name)
+            return augment(pixels, contents, epoch) if augment else pixels
 
         def end() -> Any:
             inputs = {
-                name: images[name]() if name in images else to_tensor(array)
+                name: varied(name, array) if name in images else to_tensor(array)
                 for name, array in arrays.items()
                 if name != LABEL
             }
@@ -93,7 +120,7 @@ class Split:
         Raises:
             TableError: The table can't be read, or an epoch gave other rows than planned.
         """
-        return ahead(self.to_tensors(self.arrays(epoch, first_step)), PREFETCH)
+        return ahead(self.to_tensors(self.arrays(epoch, first_step), epoch), PREFETCH)
 
     def dataset(self, epoch: int, first_step: int = 0) -> "tf.data.Dataset[Any]":
         """Give one epoch as a dataset; iterate it to its end before asking for the next."""
@@ -103,12 +130,14 @@ class Split:
             for item in self.columns.fields
             if item.name != LABEL
         }
+        for name in self.to_tensors.trimmed:
+            inputs[name] = tf.TensorSpec((size, None), inputs[name].dtype)
         for image in self.columns.images:
             inputs[image.name] = tf.TensorSpec((size, *image.shape), tf.uint8)
         label = tf.TensorSpec((size, 1), tf.float32)
         weight = tf.TensorSpec((size,), tf.float32)
         made = tf.data.Dataset.from_generator(
-            lambda: self.to_tensors(self.arrays(epoch, first_step)),
+            lambda: self.to_tensors(self.arrays(epoch, first_step), epoch),
             output_signature=(inputs, label, weight),
         )
         options = tf.data.Options()
@@ -140,7 +169,8 @@ class Split:
             )
 
     def _made(self, epoch: int, steps: range) -> Iterator[Batch]:
-        share = Share(self.plan, self.world, self._reader, self.columns.fields)
+        trimmed = tuple(length_name(name) for name in self.to_tensors.trimmed)
+        share = Share(self.plan, self.world, self._reader, self.columns.fields, trimmed)
         if not self.plan.is_resident:
             return stream(share, epoch, steps)
         if self._resident is None:
@@ -155,13 +185,17 @@ class Reading:
     ``global_batch_size`` counts the rows of a step over all ranks. ``seed`` decides their order;
     None keeps the table's, for validation and test. With ``memory_mb`` 0 the rows are read anew in
     each epoch, in at most ``buffer_mb`` for the row groups that a rank holds at once; else the rows
-    of a rank stay in memory, in so many MB.
+    of a rank stay in memory, in so many MB. With ``is_trimmed`` lists are only as long as a batch
+    needs, and rows in memory are brought together by their lengths.
+    ``augmentation`` varies images anew in each epoch.
     """
 
     global_batch_size: int
     seed: int | None = None
     memory_mb: int = 0
     buffer_mb: int = 4000
+    is_trimmed: bool = False
+    augmentation: Augmentation = NO_AUGMENTATION
 
 
 def load_split(manifest: Manifest, split: str, world: World, reading: Reading) -> Split:
@@ -184,9 +218,10 @@ def load_split(manifest: Manifest, split: str, world: World, reading: Reading) -
     plan.check_world(world)
     _check_memory(manifest, split, plan, world, reading)
     decoder = Decoder(manifest.columns, manifest.filters)
-    return Split(
-        plan, world, manifest.columns, RowGroupReader(groups, decoder), ToTensors(manifest.columns)
-    )
+    how, images = reading.augmentation, manifest.columns.images
+    augment = [Augmenter(column, how, reading.seed or 0) for column in images if how]
+    to_tensors = ToTensors(manifest.columns, augment, is_trimmed=reading.is_trimmed)
+    return Split(plan, world, manifest.columns, RowGroupReader(groups, decoder), to_tensors)
 
 
 def _check_memory(
@@ -213,6 +248,12 @@ def _check_memory(
             f"{largest.index} of {largest.file} has, need {needed_mb} MB. Write the table with "
             "smaller row groups (parquet.block.size), take more ranks, or allow more memory"
         )
+
+
+def _cut(lists: NDArray[Any], width: int) -> NDArray[Any]:
+    cut = aligned_empty((len(lists), width), lists.dtype)
+    cut[:] = lists[:, :width]
+    return cut
 
 
 def _megabytes(num_bytes: int) -> int:

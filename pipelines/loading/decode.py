@@ -22,10 +22,11 @@ from pipelines.loading.columns import (
     NUMERIC,
     InputColumns,
     ListColumn,
-    length_name,
 )
 from pipelines.loading.manifest import RowGroup
 from pipelines.loading.row_filter import RowFilter, mask
+from pipelines.padded import pad_lists
+from schemas.encode import length_name
 
 _Arrays: TypeAlias = dict[str, NDArray[Any]]
 _TRANSPOSED_ROWS = 8192
@@ -113,16 +114,12 @@ class Decoder:
         columns = self._columns
         numeric = self._columns_as_rows(table, columns.numeric, np.float32)
         _check_finite(columns.numeric, numeric)
-        names = (*columns.categorical, columns.label)
-        integers = self._columns_as_rows(table, names, np.int32)
-        sizes = (*columns.sizes, columns.num_classes)
-        for name, size, values in zip(names, sizes, integers, strict=True):
+        # copied before the codes are read: they take the same scratch
+        arrays: _Arrays = {NUMERIC: _transposed(numeric), LABEL: self._label(table)}
+        codes = self._columns_as_rows(table, columns.categorical, np.int32)
+        for name, size, values in zip(columns.categorical, columns.sizes, codes, strict=True):
             _check_codes(name, size, values)
-        arrays: _Arrays = {
-            NUMERIC: _transposed(numeric),
-            CATEGORICAL: _transposed(integers[:-1]),
-            LABEL: integers[-1].copy(),
-        }
+        arrays[CATEGORICAL] = _transposed(codes)
         for column in columns.lists:
             arrays |= _padded(column, table.column(column.name))
         for column in columns.images:
@@ -133,6 +130,15 @@ class Decoder:
                 raise TableError(f"column {column.name}: expected images; {num_empty} are empty")
             arrays[column.name] = encoded.to_numpy()
         return arrays
+
+    def _label(self, table: pa.Table) -> NDArray[Any]:
+        columns = self._columns
+        label = self._columns_as_rows(table, [columns.label], columns.label_dtype)
+        if columns.num_classes:
+            _check_codes(columns.label, columns.num_classes, label[0])
+        else:
+            _check_finite([columns.label], label)
+        return label[0].copy()
 
     def _columns_as_rows(self, table: pa.Table, names: Sequence[str], dtype: Any) -> NDArray[Any]:
         """Give (columns, rows), in memory that the next row group takes again."""
@@ -178,14 +184,10 @@ def _padded(column: ListColumn, chunked: pa.ChunkedArray) -> _Arrays:
         _check_codes(column.name, column.size, values)
     else:
         _check_finite([column.name], values[None])
-    kept = np.minimum(lengths, column.length).astype(np.int32)
-    padded = np.zeros((len(kept), column.length), column.dtype)
-    is_there = np.arange(column.length) < kept[:, None]
-    begins = np.cumsum(lengths) - lengths
-    padded[is_there] = values[(begins[:, None] + np.arange(column.length))[is_there]]
+    padded, kept = pad_lists(chunked, column.length, column.dtype)
     if column.is_fixed:
         return {column.name: padded}
-    return {column.name: padded, length_name(column): kept}
+    return {column.name: padded, length_name(column.name): kept}
 
 
 def _check_nulls(name: str, column: Any) -> None:

@@ -28,12 +28,16 @@ _BLOCK_BYTES, _BLOCK_STEPS = 2**22, 32  # laid at once: what fits a processor's 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one rank reads: its lanes of a plan."""
+    """What one rank reads: its lanes of a plan.
+
+    Resident rows of like length come together, the sum of the fields ``lengths`` being theirs.
+    """
 
     plan: ShardPlan
     world: World
     reader: RowGroupReader
     fields: tuple[Field, ...]
+    lengths: tuple[str, ...] = ()
 
     @property
     def num_lanes(self) -> int:
@@ -194,9 +198,13 @@ class Resident:
     def _order(self, epoch: int) -> NDArray[np.int64]:
         """Give the place of each slot's row, (lanes, steps, slots of a lane); -1 where empty."""
         plan, begin = self._share.plan, 0
+        parts = [self._rows.arrays[name] for name in self._share.lengths]
+        lengths = np.sum(parts, axis=0) if parts else None
         order = np.full((len(self._ends), plan.num_steps * plan.slice_size), -1, np.int64)
         for lane, end in enumerate(self._ends.tolist()):
-            order[lane, : end - begin] = begin + plan.lane_order(self._share.world, lane, epoch)
+            mine = None if lengths is None else lengths[begin:end]
+            taken = plan.lane_order(self._share.world, lane, epoch, mine)
+            order[lane, : end - begin] = begin + taken
             begin = end
         return order.reshape(len(order), plan.num_steps, plan.slice_size)
 

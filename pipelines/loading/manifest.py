@@ -33,7 +33,7 @@ class RowGroup:
     file: str
     index: int
     rows: int
-    label_range: tuple[int, int] | None = None
+    label_range: tuple[float, float] | None = None
     num_bytes: int = 0
 
 
@@ -75,7 +75,7 @@ class Manifest:
             return ""
         return f"; left out by {', '.join(map(str, self.filters))}: {self.filtered}"
 
-    def label_range(self, split: str) -> tuple[int, int] | None:
+    def label_range(self, split: str) -> tuple[float, float] | None:
         """Least and greatest label of a split by the footers; None if a footer doesn't say."""
         ranges = [group.label_range for group in self.row_groups(split)]
         known = [label_range for label_range in ranges if label_range is not None]
@@ -187,12 +187,12 @@ def _row_groups(
 
 def _count(
     file: LiveFile, row_group: int, label: str, filters: Sequence[RowFilter]
-) -> tuple[int, tuple[int, int] | None]:
+) -> tuple[int, tuple[float, float] | None]:
     """Read how many rows of a row group match, and the range of their labels."""
     names = [*dict.fromkeys([label, *(wanted.column for wanted in filters)])]
     read = pq.ParquetFile(file.path).read_row_group(row_group, columns=names, use_threads=False)
     labels = read.column(label).to_numpy()[mask(filters, read)]
-    return len(labels), (int(labels.min()), int(labels.max())) if len(labels) else None
+    return len(labels), (labels.min().item(), labels.max().item()) if len(labels) else None
 
 
 def _footer(table: str, file: LiveFile) -> pq.FileMetaData:
@@ -247,9 +247,9 @@ def _check_nulls(table: str, file: LiveFile, chunks: Sequence[pq.ColumnChunkMeta
             )
 
 
-def _range(chunk: pq.ColumnChunkMetaData) -> tuple[int, int] | None:
+def _range(chunk: pq.ColumnChunkMetaData) -> tuple[float, float] | None:
     low, high = _bounds(chunk)
-    return None if low is None else (int(low), int(high))
+    return None if low is None else (low, high)
 
 
 def _bounds(chunk: pq.ColumnChunkMetaData) -> tuple[Any, Any]:

@@ -8,7 +8,9 @@ on any number of ranks that divides ``lanes``. Where a lane is out of rows, at t
 empty: they get weight zero, so every rank takes the same number of steps and no row is seen twice.
 
 A resident plan is for rows that stay in memory: the lanes hold the same rows in all epochs, those
-of the first one's order, and each lane is permuted wholly, epoch by epoch.
+of the first one's order, and each lane is permuted wholly, epoch by epoch. Where rows have lengths,
+a lane can lay those of like length side by side: since all lanes take their steps in one order, a
+global batch then holds rows of like length, and is still the same on any number of ranks.
 
 A row group is read at most twice an epoch by a rank (once more where it lies across the border
 between two lanes), and a rank holds at most one row group per lane.
@@ -29,7 +31,9 @@ from pipelines.errors import ParameterError, TrainingError
 from pipelines.world import World
 
 LANES = 24  # divisible by 1, 2, 3, 4, 6, 8, 12 and 24 ranks
-_GROUPS, _ROWS, _LANES = 0, 1, 2  # streams of random numbers
+_GROUPS, _ROWS, _LANES, _JITTER, _STEPS = 0, 1, 2, 3, 4  # streams of random numbers
+# lengths are taken for a tenth more or less than they are, or the same rows would always meet
+_LEAST, _MOST = 0.9, 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +187,31 @@ class ShardPlan:
             return np.arange(len(self.rows))
         return self._random(_GROUPS, self._layout(epoch)).permutation(len(self.rows))
 
-    def lane_order(self, world: World, lane: int, epoch: int) -> NDArray[np.int64]:
-        """Give the order in which a resident plan takes the rows of a rank's lane, (rows,)."""
+    def lane_order(
+        self, world: World, lane: int, epoch: int, lengths: NDArray[np.int32] | None = None
+    ) -> NDArray[np.int64]:
+        """Give the order in which a resident plan takes the rows of a rank's lane, (rows,).
+
+        ``lengths`` of the lane's rows, (rows,), bring rows of like length together.
+        """
         number = self._lanes_of(world)[0] + lane
         rows = self._lane_begin(number + 1) - self._lane_begin(number)
         if not self.is_shuffled:
             return np.arange(rows)
-        return self._random(_LANES, epoch, number).permutation(rows)
+        order = self._random(_LANES, epoch, number).permutation(rows)
+        return order if lengths is None else self._alike(order, lengths, epoch, number)
+
+    def _alike(
+        self, order: NDArray[np.int64], lengths: NDArray[np.int32], epoch: int, lane: int
+    ) -> NDArray[np.int64]:
+        """Sort what fills whole slices in every lane by length; then permute the slices, alike."""
+        num_whole = self.num_rows // self.lanes // self.slice_size
+        whole = order[: num_whole * self.slice_size]
+        jitter = self._random(_JITTER, epoch, lane).uniform(_LEAST, _MOST, len(whole))
+        by_length = whole[np.argsort(lengths[whole] * jitter, kind="stable")]
+        slices = by_length.reshape(num_whole, self.slice_size)
+        steps = self._random(_STEPS, epoch).permutation(num_whole)
+        return np.concatenate([slices[steps].reshape(-1), order[len(whole) :]])
 
     def _layout(self, epoch: int) -> int:
         """Epoch whose order lays the rows out."""

@@ -32,7 +32,8 @@ def open_splits(
         load_split(table, "train", world, replace(reading, global_batch_size=size))
         for table, size in zip(tables, sizes, strict=True)
     ]
-    validation = load_split(tables[0], "validation", world, Reading(reading.global_batch_size))
+    plain = Reading(reading.global_batch_size, is_trimmed=reading.is_trimmed)
+    validation = load_split(tables[0], "validation", world, plain)
     return mix(splits), validation
 
 

@@ -24,8 +24,8 @@ def check_header(title: str, line: bytes, source: Source) -> None:
         ContractError: Not UTF-8, no header, or names that are missing, extra, renamed, repeated or
             in another order, all differences named; or a header where there should be none.
     """
-    text = _decode(title, line)
-    came = _split(text, source.delimiter)
+    text = _decode(title, line, source)
+    came = _split(text, source)
     expected = [column.file_name for column in source.file_columns]
     if not source.has_header:
         _check_row(title, came, expected)
@@ -77,7 +77,7 @@ def _check_row(title: str, came: Sequence[str], names: Sequence[str]) -> None:
         )
 
 
-def _decode(title: str, line: bytes) -> str:
+def _decode(title: str, line: bytes, source: Source) -> str:
     if line.startswith(_UTF16) or b"\0" in line:
         raise ContractError(
             f"{title}: expected UTF-8 text; got UTF-16, or no text at all. Convert it first, for "
@@ -86,16 +86,18 @@ def _decode(title: str, line: bytes) -> str:
     try:
         return line.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if source.encoding != "utf-8":
+            return line.decode(source.encoding)
         raise ContractError(
             f"{title}: expected UTF-8 text; the header's byte {error.start} is "
             f"0x{line[error.start]:02x}. Convert it first, for example: iconv -f LATIN1 -t UTF-8"
         ) from None
 
 
-def _split(text: str, delimiter: str) -> list[str]:
-    if len(delimiter) > 1:
-        return text.split(delimiter)
-    return next(csv.reader([text], delimiter=delimiter), [])
+def _split(text: str, source: Source) -> list[str]:
+    if len(source.delimiter) > 1 or not source.has_quotes:
+        return text.split(source.delimiter)
+    return next(csv.reader([text], delimiter=source.delimiter), [])
 
 
 def _guess(text: str, delimiter: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from pipelines.errors import ContractError
 from pipelines.sources.count import QUOTE, check_enclosed, count_lines, count_records
+from pipelines.sources.entries import content_digest, list_entries
 from pipelines.sources.header import check_header
 from pipelines.sources.unpack import CHUNK_BYTES, check_size
 from pipelines.state import file_digest
@@ -40,6 +41,7 @@ class SourceFile:
     """One file of a source.
 
     ``num_rows`` counts lines, but for a header (records, where a quoted field may hold a line end);
+    files, of a folder or an archive; records of a fixed length, the last of which may be too short;
     ``num_skipped`` those of them that are empty and that the reader of records never gives.
     """
 
@@ -66,12 +68,14 @@ def inspect_files(
     files: dict[str, SourceFile] = {}
     repeated: list[str] = []
     for path in paths:
-        digest = file_digest(path)
+        title = f"{dataset}: source {source.name}: {path}"
+        is_text = source.format == "csv"
+        digest = file_digest(path) if is_text else content_digest(title, path, source)
         if digest in files:
             repeated.append(str(path))
         else:
-            title = f"{dataset}: source {source.name}: {path}"
-            files[digest] = _inspect(title, path, source, digest)
+            inspect = _inspect if is_text else _inspect_bytes
+            files[digest] = inspect(title, path, source, digest)
     kept = sorted(files.values(), key=lambda file: file.name)
     names = [file.name for file in kept]
     for name in names:
@@ -100,13 +104,24 @@ def _inspect(title: str, path: Path, source: Source, digest: str) -> SourceFile:
     return SourceFile(path.name, str(path), digest, size, num_rows, num_skipped)
 
 
+def _inspect_bytes(title: str, path: Path, source: Source, digest: str) -> SourceFile:
+    num_rows = num_bytes = 0
+    for entry in list_entries(title, path, source):
+        num_rows += entry.count
+        num_bytes += entry.num_bytes
+    if not num_rows:
+        kind = "records" if source.format == "records" else "files in it"
+        raise ContractError(f"{title}: expected {kind}; it is empty. Fetch it again")
+    return SourceFile(path.name, str(path), digest, num_bytes, num_rows)
+
+
 def _count(title: str, path: Path, source: Source) -> tuple[int, int]:
     with _open(title, path) as stream:
         if source.is_multiline:
             return count_records(title, stream, source)
         has_quotes: list[bool] = []
         num_lines = count_lines(_noting(_chunks(stream), has_quotes))
-    if any(has_quotes):
+    if any(has_quotes) and source.has_quotes:
         with _open(title, path) as stream:
             check_enclosed(title, _chunks(stream), source)
     return num_lines, 0

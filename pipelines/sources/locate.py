@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.errors import ContractError, ParameterError
-from pipelines.sources.unpack import unpack_zip
+from pipelines.sources.unpack import unpack_gzip, unpack_zip
 from schemas.contract import DatasetSpec, Source
 from schemas.published import FETCHED
 
@@ -44,8 +44,9 @@ def locate(dataset: str, source: Source, places: Sequence[str], landing: Path) -
     Args:
         dataset: Named in errors.
         source: Contract of the source; its ``location`` counts if ``places`` is empty.
-        places: Files, folders (their files, no subfolders) or glob patterns.
-        landing: Folder for what is unpacked from a ``.zip``.
+        places: Files, folders (their files, no subfolders) or glob patterns. Of a source whose
+            rows are files: folders with all that is in them, or archives.
+        landing: Folder for what is unpacked from a ``.zip`` or, where rows are bytes, a ``.gz``.
 
     Raises:
         ContractError: The default place, or a file of it, is missing or unfit.
@@ -55,10 +56,25 @@ def locate(dataset: str, source: Source, places: Sequence[str], landing: Path) -
     if not places:
         found = [_locate_default(title, source.name, place) for place in source.locations]
     else:
-        found = [path for place in places for path in _locate_given(title, place)]
+        is_one = source.format == "files"
+        found = [path for place in places for path in _locate_given(title, place, is_one=is_one)]
     for path in found:
-        _check_file(title, path)
-    return [unpack_zip(title, path, landing) if path.suffix == ".zip" else path for path in found]
+        if source.format != "files" or not path.is_dir():
+            _check_file(title, path)
+    return [_unpacked(title, path, source, landing) for path in found]
+
+
+def _unpacked(title: str, path: Path, source: Source, landing: Path) -> Path:
+    if source.format == "csv":
+        return unpack_zip(title, path, landing) if path.suffix == ".zip" else path
+    if path.suffix in (".gz", ".tgz"):
+        return unpack_gzip(title, path, landing)
+    if path.suffix == ".zip":
+        raise ContractError(
+            f"{title}: expected a folder, a .tar or a .tar.gz; got {path}. Unpack it, and give the "
+            "folder"
+        )
+    return path
 
 
 def _locate_default(title: str, source: str, location: str) -> Path:
@@ -94,9 +110,9 @@ def _locate_fetched(title: str, source: str, inside: str) -> Path:
     return path
 
 
-def _locate_given(title: str, place: str) -> list[Path]:
+def _locate_given(title: str, place: str, *, is_one: bool) -> list[Path]:
     path = Path(place).absolute()
-    if path.is_dir():
+    if path.is_dir() and not is_one:
         found = sorted(path.iterdir())
     elif path.exists():
         found = [path]

@@ -99,6 +99,11 @@ def check_text(row: MendedRow, source: Source) -> str:
         ParameterError: It is none, or several.
     """
     text, place = row.raw or "", f"--rows: {row.file} line {row.position}"
+    if source.format != "csv":
+        raise ParameterError(
+            f"{place}: expected a reason in discard: a row of {source.name} is bytes, no text to "
+            "be mended. Or put good files in place of bad ones, and run ingest again"
+        )
     if not text.strip():
         raise ParameterError(
             f"{place}: expected a row; raw is empty. Give it up by discard instead"
@@ -168,7 +173,9 @@ def _check_same(replay: Replay, known: Settled, text: str, note: str) -> None:
 
 
 def render_row(raw: str, source: Source) -> str:
-    """Give a typed row, as JSON, in the text that its source would write."""
+    """Give a typed row, as JSON, in the text that its source would write; bytes have none."""
+    if source.format != "csv":
+        return raw
     cells: dict[str, Any] = json.loads(raw, parse_float=str, parse_int=str)
     return source.delimiter.join(
         _render_cell(cells.get(c.name), source) for c in source.file_columns
@@ -180,7 +187,7 @@ def _render_cell(value: object, source: Source) -> str:
         return "" if "" in source.null_values else next(iter(source.null_values), "")
     text = str(value).lower() if isinstance(value, bool) else str(value)
     is_plain = not {*'"\r\n'} & {*text} and source.delimiter not in text
-    return text if is_plain else '"' + text.replace('"', '""') + '"'
+    return text if is_plain or not source.has_quotes else '"' + text.replace('"', '""') + '"'
 
 
 def _read_row(line: str) -> MendedRow:

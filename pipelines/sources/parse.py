@@ -11,7 +11,9 @@ from pyspark.sql import Column as Expression
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from pipelines.sources.contents import BYTE_COLUMNS, CONTENTS
 from pipelines.sources.count import MAX_LINE_BYTES
+from pipelines.sources.parse_bytes import bytes_details, bytes_reason, typed_content
 from pipelines.sources.text import CELLS, FILE, POSITION, RAW
 from pipelines.step import FATE
 from schemas.contract import Column, Source
@@ -40,7 +42,7 @@ def parse_records(records: DataFrame, source: Source) -> DataFrame:
     ``source.null_values``, blanks aside, is null.
 
     Args:
-        records: As ``pipelines.sources.text.read_records`` gives them.
+        records: As ``pipelines.sources.contents.read_source`` gives them.
         source: Contract of the source.
 
     Returns:
@@ -48,23 +50,25 @@ def parse_records(records: DataFrame, source: Source) -> DataFrame:
         ``filtered:blank`` or ``quarantined:`` and a reason, such as ``type:dep_delay``. Rows and
         their order are those of ``records``.
     """
-    columns = source.file_columns
+    columns, contents = source.text_columns, source.content_columns
     cells = [
         _cell(F.get(F.col(CELLS), F.lit(i)), column, source).alias(f"{_CELL}{i}")
         for i, column in enumerate(columns)
     ]
-    cut = records.select(RAW, CELLS, FILE, POSITION, *cells)
+    bytes_too = () if source.format == "csv" else BYTE_COLUMNS
+    cut = records.select(RAW, CELLS, FILE, POSITION, *bytes_too, *cells)
     typed = cut.select(
         "*",
         *[_typed(F.col(f"{_CELL}{i}"), c).alias(c.name) for i, c in enumerate(columns)],
-        *([_content_key().alias(source.content_key)] if source.content_key else []),
+        *[typed_content(i, column).alias(column.name) for i, column in enumerate(contents)],
+        *([_content_key(source).alias(source.content_key)] if source.content_key else []),
     )
-    reasons = [_row_reason(source)]
+    reasons = [_row_reason(source) if source.format == "csv" else bytes_reason(source)]
     reasons += [_column_reason(F.col(f"{_CELL}{i}"), c) for i, c in enumerate(columns)]
     is_blank = F.trim(F.col(RAW)) == ""
     fate = F.coalesce(F.when(is_blank, BLANK), *reasons, F.lit(KEPT))
     names = [F.col(f"`{column.name}`") for column in source.columns]
-    return typed.select(*names, FILE, POSITION, RAW, CELLS, fate.alias(FATE))
+    return typed.select(*names, FILE, POSITION, RAW, CELLS, *bytes_too, fate.alias(FATE))
 
 
 def explain(marked: DataFrame, source: Source) -> DataFrame:
@@ -82,12 +86,15 @@ def explain(marked: DataFrame, source: Source) -> DataFrame:
         F.make_valid_utf8(shown).alias("raw"),
     )
     is_quarantined = F.startswith(F.col(FATE), F.lit(QUARANTINED))
-    return marked.withColumn(REASON, F.when(is_quarantined, reason)).drop(RAW, CELLS)
+    return marked.withColumn(REASON, F.when(is_quarantined, reason)).drop(RAW, CELLS, *BYTE_COLUMNS)
 
 
-def _content_key() -> Expression:
+def _content_key(source: Source) -> Expression:
     # a row with a control character among its cells is malformed, so none can look like two
     said = F.concat_ws("\x1f", F.col(FILE), F.array_join(F.col(CELLS), "\x1f"))
+    if source.content_columns:
+        contents = F.array_join(F.transform(F.col(CONTENTS), F.hex), "\x1f")
+        said = F.concat_ws("\x1f", said, contents)
     return F.left(F.sha2(said, 256), F.lit(_KEY_DIGITS))
 
 
@@ -123,19 +130,15 @@ def _row_reason(source: Source) -> Expression:
     # what is left once cells in quotes are taken out
     bare = F.regexp_replace(line, f'(^|{mark})"[^"]*+(?:""[^"]*+)*+"(?={mark}|$)', "$1")
     num_quotes = F.length(line) - F.length(F.replace(line, F.lit('"'), F.lit("")))
+    has_quotes = F.contains(line, F.lit('"')) if source.has_quotes else F.lit(False)
     return (
         F.when(F.octet_length(line) > MAX_LINE_BYTES, QUARANTINED + "too_long")
         .when(
             ~F.is_valid_utf8(line) | F.contains(line, F.lit(_REPLACEMENT)), QUARANTINED + "encoding"
         )
         .when(F.rlike(line, F.lit(_CONTROL)), QUARANTINED + "control_character")
-        .when(
-            F.contains(line, F.lit('"')) & (num_quotes % 2 == 1), QUARANTINED + "unbalanced_quote"
-        )
-        .when(
-            F.contains(line, F.lit('"')) & F.rlike(bare, F.lit(f'(^|{mark})"')),
-            QUARANTINED + "stray_quote",
-        )
+        .when(has_quotes & (num_quotes % 2 == 1), QUARANTINED + "unbalanced_quote")
+        .when(has_quotes & F.rlike(bare, F.lit(f'(^|{mark})"')), QUARANTINED + "stray_quote")
         .when(F.col(CELLS).isNull(), QUARANTINED + "field_count")
     )
 
@@ -177,7 +180,7 @@ def _detail(rule: Expression, source: Source) -> Expression:
     kind, name = F.substring_index(rule, ":", 1), F.substring_index(rule, ":", -1)
     wanted = F.create_map(*[F.lit(x) for c in source.columns for x in (c.name, c.type)])
     ranges = F.create_map(*[F.lit(x) for c in source.columns for x in (c.name, _range_text(c))])
-    names = F.array(*[F.lit(column.name) for column in source.file_columns])
+    names = F.array(*[F.lit(column.name) for column in source.text_columns])
     cell = F.substring(
         F.try_element_at(F.map_from_arrays(names, F.col(CELLS)), name), 1, _SHOWN_CHARS
     )
@@ -213,6 +216,7 @@ def _detail(rule: Expression, source: Source) -> Expression:
         ),
         "timezone": F.concat(F.lit("expected a time with Z or an offset like +01:00; got "), got),
     }
+    said |= {} if source.format == "csv" else bytes_details(source)
     other = F.concat(F.lit("expected "), F.try_element_at(wanted, name), F.lit("; got "), got)
     return reduce(
         lambda rest, item: F.when(kind == item[0], item[1]).otherwise(rest), said.items(), other

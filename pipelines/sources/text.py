@@ -44,7 +44,9 @@ def read_records(spark: SparkSession, source: Source, files: Sequence[SourceFile
     """
     paths = [_escaped(file.path) for file in files]
     rows = (
-        _read_multiline(spark, source, paths) if source.is_multiline else _read_lines(spark, paths)
+        _read_multiline(spark, source, paths)
+        if source.is_multiline
+        else _read_lines(spark, source, paths)
     )
     placed = _place(spark, rows, source, files)
     if source.is_multiline:
@@ -61,8 +63,13 @@ def _reader(spark: SparkSession) -> DataFrameReader:
     return spark.read.options(ignoreCorruptFiles=False, ignoreMissingFiles=False)
 
 
-def _read_lines(spark: SparkSession, paths: list[str]) -> DataFrame:
-    return _reader(spark).text(paths).select(F.col("value").alias(RAW), *_place_columns())
+def _read_lines(spark: SparkSession, source: Source, paths: list[str]) -> DataFrame:
+    line = F.col("value")
+    if source.encoding == "latin-1":
+        # what was mended by hand is UTF-8 in any case
+        latin = F.decode(line.cast("binary"), "ISO-8859-1")
+        line = F.when(F.is_valid_utf8(line), line).otherwise(latin)
+    return _reader(spark).text(paths).select(line.alias(RAW), *_place_columns())
 
 
 def _read_multiline(spark: SparkSession, source: Source, paths: list[str]) -> DataFrame:
@@ -136,6 +143,8 @@ def _cells(line: Column, source: Source) -> Column:
     # a regular expression, but for one plain character Java takes a quick road
     pattern = mark if len(mark) == 1 and mark not in ".$|()[{^?*+\\" else f"\\Q{mark}\\E"
     plain = F.when(F.octet_length(line) <= MAX_LINE_BYTES, F.split(line, pattern, -1))
+    if not source.has_quotes:
+        return plain
     parsed = F.col(_PARSED)
     quoted = F.array(*[_text(parsed.getField(column.name)) for column in source.file_columns])
     is_whole = parsed.isNotNull() & parsed.getField(_CORRUPT).isNull()

@@ -1,15 +1,16 @@
-"""Unpack a zip archive that holds one data file, trusting nothing that the archive says.
+"""Unpack an archive that holds one data file, trusting nothing that the archive says.
 
 A member's name can climb out of the folder, a link can point anywhere, and a few kilobytes can
 unpack to a full disk (CWE-22, CWE-59, CWE-409): all three are refused.
 """
 
+import gzip
 import os
 import stat
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from pipelines.errors import ContractError
 from pipelines.state import file_digest, read_json, sync_folder, write_json
@@ -51,6 +52,30 @@ def unpack_zip(title: str, archive: Path, landing: Path) -> Path:
         ) from error
     said = {"archive": archive.name, "archive_sha256": digest, "member": target.name}
     write_json(record, said | {"member_sha256": file_digest(target)})
+    return target
+
+
+def unpack_gzip(title: str, packed: Path, landing: Path) -> Path:
+    """Give what ``packed`` holds, unpacked under ``landing`` unless it lies there already.
+
+    Raises:
+        ContractError: No gzip, damaged, or a bomb.
+    """
+    digest = file_digest(packed)
+    record = landing / f"{packed.stem}-{digest[:16]}.json"
+    name = f"{packed.stem}.tar" if packed.suffix == ".tgz" else packed.stem
+    target = landing / digest[:16] / name
+    if record.exists() and target.is_file() and file_digest(target) == read_json(record)["sha256"]:
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with gzip.open(packed) as stream:
+            _copy(title, cast("IO[bytes]", stream), target, packed.stat().st_size)
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise ContractError(
+            f"{title}: expected gzip at {packed}; it is none, or damaged: {error}. Fetch it again"
+        ) from error
+    write_json(record, {"archive_sha256": digest, "sha256": file_digest(target)})
     return target
 
 

@@ -19,6 +19,8 @@ _TYPES: dict[str, t.DataType] = {
     "boolean": t.BooleanType(),
     "timestamp": t.TimestampType(),
     "date": t.DateType(),
+    "array<int>": t.ArrayType(t.IntegerType()),
+    "binary": t.BinaryType(),
 }
 
 

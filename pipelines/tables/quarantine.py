@@ -34,9 +34,11 @@ def broken_rows(marked: DataFrame, time: str = "") -> DataFrame:
 
     Returns:
         ``rule``, ``detail``, ``source_file`` and ``position`` (null if the table has no lineage),
-        ``raw``: the row as JSON, and ``event_time``: the column ``time``, null if there is none.
+        ``raw``: the row as JSON, less what is binary, and ``event_time``: the column ``time``, null
+        if there is none.
     """
-    names = [name for name in marked.columns if name != FATE]
+    kinds = dict(marked.dtypes)
+    names = [name for name, kind in kinds.items() if name != FATE and kind != "binary"]
     place = {
         "source_file": F.col(_FILE) if _FILE in names else F.lit(None).cast("string"),
         "position": F.col(_POSITION) if _POSITION in names else F.lit(None).cast("long"),

@@ -29,6 +29,7 @@ from pipelines.training.gradient_norms import GradientNorms
 from pipelines.training.heartbeat import Heartbeat
 from pipelines.training.learning_rate import make_learning_rate
 from pipelines.training.lost import one_line_errors
+from pipelines.training.metrics import say_leading
 from pipelines.training.optimizers import make_optimizer
 from pipelines.training.settings import LoopSettings, Outcome
 from pipelines.training.steps import make_predict, make_train_step
@@ -48,7 +49,7 @@ class Loop:
     """Trains ``model`` on one rank; leaves its best weights in it.
 
     Args:
-        model: Gives logits, (rows, 1).
+        model: Gives (rows, width), see ``add_head``.
         train: Training split.
         validation: Validation split, in fixed order.
         settings: See ``LoopSettings``.
@@ -158,7 +159,7 @@ class Loop:
         self._keep(progress)
         self._say(
             f"epoch {epoch}/{self.settings.epochs} loss {loss:.4f} val loss "
-            f"{validated['loss']:.4f} val auc {validated['auc']:.4f} {rows_per_s:,.0f} rows/s"
+            f"{validated['loss']:.4f} val {say_leading(validated)} {rows_per_s:,.0f} rows/s"
             + (" best" if progress.best_epoch == epoch else "")
         )
 

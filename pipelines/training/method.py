@@ -2,14 +2,25 @@
 
 from dataclasses import dataclass
 
+from schemas.target import LabelKind
+
 OPTIMIZERS = (
     "gradient-descent", "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw",
     "lamb",
 )  # fmt: skip
 SCHEDULES = ("constant", "step", "cosine", "one-cycle", "plateau", "dynamic")
-LOSSES = ("cross-entropy", "mse", "focal")
+# by kind of label, its own first
+LOSSES_OF: dict[LabelKind, tuple[str, ...]] = {
+    "binary": ("cross-entropy", "mse", "focal"),
+    "classes": ("cross-entropy", "mse", "focal"),
+    "number": ("mse", "mae", "huber"),
+}
+LOSSES = tuple(dict.fromkeys(name for names in LOSSES_OF.values() for name in names))
 ACTIVATIONS = ("relu", "gelu", "elu", "selu", "silu", "leaky_relu", "tanh", "sigmoid")
 BALANCED = "balanced"
+TEXT_NETWORKS = ("bag", "text-cnn", "lstm", "bigru", "transformer")
+IMAGE_NETWORKS = ("cnn", "resnet")
+NETWORKS = ("dense", *TEXT_NETWORKS, *IMAGE_NETWORKS)
 
 
 @dataclass(frozen=True, slots=True)

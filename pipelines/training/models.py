@@ -1,40 +1,22 @@
-"""Build the network from the list of features."""
+"""Make the network of a training, and write it."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 import keras
 
-from pipelines.errors import TrainingError
 from pipelines.state import sync_folder
+from pipelines.training.networks.catalog import build_network
+from pipelines.training.networks.dense import build_dense
+from pipelines.training.networks.head import Head
 from pipelines.training.parameters import TrainParams
 from schemas.encode import FeatureSet
 
-_FIRST_WEIGHTS = {"selu": "lecun_normal"}  # by activation; Keras's own for the others
-
-
-def embedding_dim(size: int) -> int:
-    """Give the width of the embedding of a column of ``size`` codes.
-
-    A root of the vocabulary size, as in the TensorFlow guide "Feature columns" (which says 4th
-    root) and fast.ai's 1.6 n^0.56; small tables of Kaggle kind do well in between.
-
-    >>> [embedding_dim(size) for size in (3, 30, 3000, 10**9)]
-    [2, 5, 16, 16]
-    """
-    return max(1, min(16, round(1.6 * size**0.35)))
-
 
 class Between(TypedDict, total=False):
-    """What lies between two dense layers.
-
-    ``has_batch_norm`` puts batch normalisation before each activation (train it inside
-    ``global_batch_norm``); by default there is none. ``activation`` is one of Keras's, by default
-    relu; selu's first weights are drawn as Klambauer et al. 2017 ask, "Self-Normalizing Neural
-    Networks": normal, of variance 1 / inputs.
-    """
+    """What lies between two dense layers; see ``Head``. By default relu, and nothing else."""
 
     has_batch_norm: bool
     activation: str
@@ -47,11 +29,11 @@ def build_model(
     seed: int,
     **between: Unpack[Between],
 ) -> keras.Model:
-    """Make an embedding-and-dense network for a label of 0 or 1.
+    """Make an embedding-and-dense network for the label of ``features``.
 
     The network takes ``{"numeric": (rows, numeric) float32, "categorical": (rows, categorical)
-    int32}``, columns in the order of ``features``, and gives the logit, (rows, 1) float32. It is
-    plain Keras: it loads with ``keras.saving.load_model`` and nothing of ours.
+    int32}``, columns in the order of ``features``, and gives what ``add_head`` says. It is plain
+    Keras: it loads with ``keras.saving.load_model`` and nothing of ours.
 
     Args:
         features: Columns of the features table.
@@ -63,37 +45,13 @@ def build_model(
     Raises:
         TrainingError: There are no features.
     """
-    if not features.columns:
-        raise TrainingError("expected at least one feature; the features state names none")
     keras.utils.set_random_seed(seed)
-    inputs = {
-        "numeric": keras.Input((len(features.numeric),), dtype="float32", name="numeric"),
-        "categorical": keras.Input((len(features.sizes),), dtype="int32", name="categorical"),
-    }
-    parts: list[Any] = [inputs["numeric"]] if features.numeric else []
-    codes: Any = inputs["categorical"]
-    for number, size in enumerate(features.sizes):
-        embedding = keras.layers.Embedding(size, embedding_dim(size), name=f"embed_{number}")
-        parts.append(embedding(codes[:, number]))
-    x = keras.layers.Concatenate(name="concatenate")(parts) if len(parts) > 1 else parts[0]
-    activation = between.get("activation", "relu")
-    first: Any = {"kernel_initializer": _FIRST_WEIGHTS.get(activation, "glorot_uniform")}
-    for number, width in enumerate(hidden):
-        if between.get("has_batch_norm"):
-            x = keras.layers.Dense(width, use_bias=False, name=f"dense_{number}", **first)(x)
-            x = keras.layers.BatchNormalization(name=f"norm_{number}")(x)
-            x = keras.layers.Activation(activation, name=f"{activation}_{number}")(x)
-        else:
-            x = keras.layers.Dense(width, activation, name=f"dense_{number}", **first)(x)
-        x = keras.layers.Dropout(dropout, seed=seed, name=f"dropout_{number}")(x)
-    logit = keras.layers.Dense(1, dtype="float32", name="logit")(x)
-    return keras.Model(inputs, logit, name="embeddings_and_dense")
+    return build_dense(features, Head(hidden, dropout, seed, target=features.target, **between))
 
 
 def build_model_of(params: TrainParams, features: FeatureSet) -> keras.Model:
     """Make the network that the parameters of a training describe."""
-    between: Between = {"has_batch_norm": params.batch_norm, "activation": params.activation}
-    return build_model(features, params.hidden, params.dropout, params.seed, **between)
+    return build_network(features, params)
 
 
 def save_model(model: keras.Model, path: Path) -> None:

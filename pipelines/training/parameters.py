@@ -4,7 +4,18 @@ from dataclasses import dataclass, fields
 
 from pipelines.cli import param
 from pipelines.errors import ParameterError
-from pipelines.training.method import ACTIVATIONS, BALANCED, LOSSES, OPTIMIZERS, SCHEDULES
+from pipelines.training.method import (
+    ACTIVATIONS,
+    BALANCED,
+    IMAGE_NETWORKS,
+    LOSSES,
+    LOSSES_OF,
+    NETWORKS,
+    OPTIMIZERS,
+    SCHEDULES,
+    TEXT_NETWORKS,
+)
+from schemas.target import Target
 
 # what a training reads and where it is kept; the other parameters say how it learns
 PLACES = ("dataset", "features", "state", "root", "cache", "cache_mb")
@@ -13,6 +24,7 @@ _CHOICES = {
     "schedule": SCHEDULES,
     "loss": LOSSES,
     "activation": ACTIVATIONS,
+    "network": ("", *NETWORKS),
 }
 # what would be ignored without a word, and where it is not
 COUNTS_WITH = {
@@ -23,8 +35,14 @@ COUNTS_WITH = {
     "window_steps": ("schedule", ("dynamic",)),
     "focal_gamma": ("loss", ("focal",)),
     "focal_alpha": ("loss", ("focal",)),
+    "huber_delta": ("loss", ("huber",)),
+    "embedding_dim": ("network", TEXT_NETWORKS),
+    "units": ("network", ("text-cnn", "lstm", "bigru")),
+    "max_tokens": ("network", TEXT_NETWORKS),
+    "width": ("network", IMAGE_NETWORKS),
 }
 _MOST_WEIGHT = 1e6
+_FOCAL_ALPHA = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +91,24 @@ class TrainParams:
         "steps whose mean loss the dynamic schedule holds against that of the ones before", 20
     )
     weight_decay: float = param("decoupled weight decay of AdamW and LAMB; others have none", 0.004)
-    loss: str = param(f"one of {', '.join(LOSSES)}", "cross-entropy")
-    focal_gamma: float = param("how much the focal loss looks away from rows that are clear", 2.0)
-    focal_alpha: float = param("the focal loss's weight of label 1; label 0 has 1 less that", 0.25)
-    class_weights: tuple[str, ...] = param(
-        "weights of label 0 and label 1 in the loss: two numbers, or 'balanced'", ()
+    loss: str = param(
+        f"one of {', '.join(LOSSES)}; empty: cross-entropy, of a label that is a number mse", ""
     )
-    label_smoothing: float = param("s: labels become s/2 and 1 - s/2 in training", 0.0)
+    focal_gamma: float = param("how much the focal loss looks away from rows that are clear", 2.0)
+    focal_alpha: float = param(
+        "the focal loss's weight of label 1; label 0 has 1 less that", _FOCAL_ALPHA
+    )
+    huber_delta: float = param(
+        "error from which the Huber loss is linear, in deviations of the training split", 1.0
+    )
+    class_weights: tuple[str, ...] = param(
+        "weights of the classes in the loss, in the contract's order (label 0 and label 1): a "
+        "number each, or 'balanced'",
+        (),
+    )
+    label_smoothing: float = param(
+        "s: each of K classes gets s/K, the right one 1 - s more, in training", 0.0
+    )
     l1: float = param("penalty per absolute value of a weight of kernels and embeddings", 0.0)
     l2: float = param("penalty per square of a weight of kernels and embeddings", 0.0)
     clip_norm: float = param("greatest norm of all summed gradients together; 0: any", 0.0)
@@ -89,6 +118,16 @@ class TrainParams:
         1000,
     )
     patience: int = param("epochs without a better validation loss before stopping; 0: never", 3)
+    network: str = param(f"one of {', '.join(NETWORKS)}; empty: what suits the features", "")
+    embedding_dim: int = param("width of the embedding of a token", 64)
+    units: int = param("units of a recurrent network, filters of each width of a text-cnn", 64)
+    width: int = param("filters of the first convolution of a network of images", 32)
+    augment: tuple[str, ...] = param(
+        "vary training images: crop=PIXELS, flip, rotate=DEGREES, scale=SHARE, colour=SHARE, "
+        "cutout=PIXELS, mixup=ALPHA",
+        (),
+    )
+    max_tokens: int = param("tokens of a text that are read, its first; 0: all in the table", 0)
     hidden: tuple[int, ...] = param("width of each hidden layer", (128, 64))
     dropout: float = param("share of hidden values masked in training", 0.2)
     activation: str = param(f"of hidden layers: one of {', '.join(ACTIVATIONS)}", "relu")
@@ -114,11 +153,16 @@ class TrainParams:
             "window_steps": (1, 10_000_000),
             "focal_gamma": (0, 100),
             "focal_alpha": (0, 1),
+            "huber_delta": (1e-6, 1e6),
             "label_smoothing": (0, 0.9999),
             "l1": (0, 1000),
             "l2": (0, 1000),
             "clip_norm": (0, 1e9),
             "clip_value": (0, 1e9),
+            "embedding_dim": (1, 10_000),
+            "units": (1, 10_000),
+            "width": (1, 10_000),
+            "max_tokens": (0, 1_000_000),
         }
         for name, (low, high) in bounds.items():
             if not low <= getattr(self, name) <= high:
@@ -135,9 +179,10 @@ class TrainParams:
 
     def _check_choices(self) -> None:
         for name, known in _CHOICES.items():
-            if getattr(self, name) not in known:
+            if getattr(self, name) not in known and (name, getattr(self, name)) != ("loss", ""):
                 raise ParameterError(
-                    f"expected --{name} to be one of {', '.join(known)}; got {getattr(self, name)}"
+                    f"expected --{name} to be one of {', '.join(filter(None, known))}; got "
+                    f"{getattr(self, name)}"
                 )
         defaults = {item.name: item.default for item in fields(TrainParams)}
         for name, (choice, among) in COUNTS_WITH.items():
@@ -158,14 +203,42 @@ class TrainParams:
         said = self.class_weights
         if said == (BALANCED,) and self.mix:
             raise ParameterError(
-                "expected two numbers for --class-weights with --mix; got 'balanced', which counts "
+                "expected numbers for --class-weights with --mix; got 'balanced', which counts "
                 "the labels of one table"
             )
-        if said not in ((), (BALANCED,)) and not (len(said) == 2 and all(map(_is_weight, said))):  # noqa: PLR2004  two labels
+        if said not in ((), (BALANCED,)) and not all(map(_is_weight, said)):
             raise ParameterError(
-                "expected --class-weights to be 'balanced', or two numbers above 0, of label 0 and "
-                f"of label 1; got {' '.join(said)}"
+                "expected --class-weights to be 'balanced', or numbers above 0, one for each "
+                f"class; got {' '.join(said)}"
             )
+
+    def loss_of(self, target: Target) -> str:
+        """Give the loss that is meant for a label.
+
+        Raises:
+            ParameterError: A flag counts for nothing, or means nothing, with such a label.
+        """
+        known = LOSSES_OF[target.kind]
+        what = {"binary": "0 or 1", "classes": f"one of {target.width} classes"}
+        label = f"the label is {what.get(target.kind, 'a number')}"
+        if self.loss and self.loss not in known:
+            raise ParameterError(
+                f"expected --loss to be one of {', '.join(known)}, since {label}; got {self.loss}"
+            )
+        if target.kind == "number" and (self.class_weights or self.label_smoothing):
+            flag = "class-weights" if self.class_weights else "label-smoothing"
+            raise ParameterError(f"--{flag} counts only with classes; {label}")
+        if target.kind == "classes" and self.focal_alpha != _FOCAL_ALPHA:
+            raise ParameterError(
+                f"--focal-alpha counts only with a label of 0 or 1; {label}: give --class-weights"
+            )
+        num_weights = len(self.class_weights)
+        if self.class_weights not in ((), (BALANCED,)) and num_weights != target.num_classes:
+            raise ParameterError(
+                f"expected --class-weights to be 'balanced', or {target.num_classes} numbers, "
+                f"since {label}; got {' '.join(self.class_weights)}"
+            )
+        return self.loss or known[0]
 
 
 def _is_weight(text: str) -> bool:

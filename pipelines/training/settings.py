@@ -10,6 +10,7 @@ from pipelines.training.method import Method
 from pipelines.training.objective import LOG_LOSS, Objective, class_weights
 from pipelines.training.parameters import TrainParams
 from pipelines.training.timeline import StepParts
+from schemas.target import BINARY, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +35,34 @@ class LoopSettings:
     objective: Objective = LOG_LOSS
 
     @classmethod
-    def of(cls, params: TrainParams, folder: Path, label_counts: Sequence[int]) -> "LoopSettings":
+    def of(
+        cls,
+        params: TrainParams,
+        folder: Path,
+        label_counts: Sequence[int],
+        target: Target = BINARY,
+    ) -> "LoopSettings":
         """Give what parameters say.
 
         Args:
             params: Of the training.
             folder: For checkpoints and logs.
-            label_counts: Rows with label 0 and 1, if class weights are to balance them.
+            label_counts: Rows of each class, if class weights are to balance them.
+            target: What the label is.
+
+        Raises:
+            ParameterError: A flag means nothing with such a label.
         """
         objective = Objective(
-            params.loss,
+            params.loss_of(target),
             params.focal_gamma,
             params.focal_alpha,
             params.label_smoothing,
             class_weights(params.class_weights, label_counts),
             params.l1,
             params.l2,
+            params.huber_delta,
+            target,
         )
         same = ("epochs", "learning_rate", "warmup_epochs", "patience", "weight_decay", "seed")
         return cls(

@@ -35,8 +35,8 @@ def make_train_step(
         for norm in norms:
             norm.__dict__["row_weight"] = weight  # past Keras, which would track it
         with tf.GradientTape() as tape:
-            logit = model(inputs, training=True)
-            share = tf.reduce_sum(weight * objective.of_rows(label, logit)) / total
+            given = model(inputs, training=True)
+            share = tf.reduce_sum(weight * objective.of_rows(label, given)) / total
             minimised = share
             if objective.has_penalty:
                 minimised += objective.penalty(variables) * (tf.reduce_sum(weight) / total)
@@ -48,7 +48,7 @@ def make_train_step(
 
 
 def make_predict(model: keras.Model) -> Callable[[Any], tf.Tensor]:
-    """Give a function inputs -> logits, (rows, 1)."""
+    """Give a function inputs -> what the network gives, (rows, width)."""
 
     def predict(inputs: Any) -> tf.Tensor:
         return model(inputs, training=False)

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipelines.errors import TrainingError
 from pipelines.training import distributed
-from pipelines.training.metrics import BinaryState
+from pipelines.training.metrics import state_of
 from pipelines.training.objective import LOG_LOSS, Objective
 
 
@@ -21,32 +21,34 @@ def measure(
     """Measure a model on the batches of all ranks; gives the same on each.
 
     ``loss`` is the mean of the objective's loss, without smoothing and penalty; where that is not
-    the log loss, ``log_loss`` stands beside it.
+    the log loss of classes, ``log_loss`` stands beside it. The others are those of the label's
+    kind, see ``pipelines.training.metrics``.
 
     Args:
         batches: This rank's, each ``(inputs, label, weight)``.
-        predict: Gives the logits of inputs, (rows, 1).
+        predict: Gives what the network gives, (rows, width).
         beat: Called before each batch, as a sign of life.
         objective: Of the training.
     """
-    state, lost = BinaryState(), 0.0
+    state, lost = state_of(objective.target), 0.0
     for inputs, label, weight in batches:
         beat()
-        logit = predict(inputs).numpy()[:, 0]
+        given = predict(inputs).numpy()
         is_row = weight.numpy() > 0
-        state.add(logit, label.numpy()[:, 0], is_row)
+        state.add(given, label.numpy()[:, 0], is_row)
         if not objective.is_log_loss:
-            lost += _loss_sum(objective, label.numpy()[is_row], logit[is_row, None])
+            lost += _loss_sum(objective, label.numpy()[is_row], given[is_row])
     sums = np.append(state.to_array(), [] if objective.is_log_loss else [lost])
     summed = distributed.sum_values(sums, "validation")
     if objective.is_log_loss:
-        return BinaryState.from_array(summed).result()
-    result = BinaryState.from_array(summed[:-1]).result()
-    return result | {"loss": float(summed[-1]) / result["rows"], "log_loss": result["loss"]}
+        return state.from_array(summed).result()
+    result = state.from_array(summed[:-1]).result()
+    beside = {"log_loss": result["loss"]} if "loss" in result else {}
+    return result | beside | {"loss": float(summed[-1]) / result["rows"]}
 
 
-def _loss_sum(objective: Objective, label: Any, logit: Any) -> float:
-    rows: Any = objective.unsmoothed().of_rows(label.astype(np.float64), logit.astype(np.float64))
+def _loss_sum(objective: Objective, label: Any, given: Any) -> float:
+    rows: Any = objective.unsmoothed().of_rows(label.astype(np.float64), given.astype(np.float64))
     return float(np.sum(rows.numpy()))
 
 

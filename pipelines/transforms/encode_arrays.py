@@ -7,7 +7,7 @@ cores the compiler took longer than the rows.
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from math import pi
 from typing import Any
 
@@ -16,13 +16,24 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from schemas.derive import feature_columns, hashed_name, numeric_name
+from pipelines.transforms.pictures_arrays import Channels, encode_pictures
+from pipelines.transforms.tokens_arrays import encode_tokens
+from schemas.derive import (
+    feature_columns,
+    hashed_name,
+    numeric_name,
+    picture_name,
+    tokens_name,
+)
 from schemas.encode import (
+    FIRST_TOKEN,
     Bucketed,
     Encode,
     FeatureColumn,
     Hashed,
     Numeric,
+    Picture,
+    Tokens,
     Vocabulary,
 )
 
@@ -43,17 +54,26 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class EncodeState:
-    """What ``fit_encode`` learned: scales by feature, the others by column."""
+    """What ``fit_encode`` learned: scales, tokens and channels by feature, others by column."""
 
     scales: dict[str, Scale]
     vocabularies: dict[str, tuple[str, ...]]
     boundaries: dict[str, tuple[float, ...]]
+    tokens: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    channels: dict[str, Channels] = field(default_factory=dict)
 
     def columns(self, encodes: Sequence[Encode]) -> tuple[FeatureColumn, ...]:
         """Give the features that ``encode`` makes, with the sizes that were learned."""
         sizes = {name: len(words) + 1 for name, words in self.vocabularies.items()}
         sizes |= {name: len(bounds) + 1 for name, bounds in self.boundaries.items()}
-        return feature_columns(encodes, sizes)
+        sizes |= {name: len(words) + FIRST_TOKEN for name, words in self.tokens.items()}
+        made = feature_columns(encodes, sizes)
+        return tuple(
+            replace(column, **asdict(self.channels[column.name]))
+            if column.name in self.channels
+            else column
+            for column in made
+        )
 
 
 def input_columns(encodes: Sequence[Encode]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -63,11 +83,16 @@ def input_columns(encodes: Sequence[Encode]) -> tuple[tuple[str, ...], tuple[str
     for item in encodes:
         if isinstance(item, Hashed):
             words |= dict.fromkeys(item.columns)
-        elif isinstance(item, Vocabulary):
+        elif isinstance(item, Vocabulary | Tokens):
             words[item.column] = None
-        else:
+        elif not isinstance(item, Picture):
             numbers[item.column] = None
     return tuple(numbers), tuple(words)
+
+
+def byte_columns(encodes: Sequence[Encode]) -> tuple[str, ...]:
+    """Give the columns of images that ``encode_arrays`` reads."""
+    return tuple(dict.fromkeys(item.column for item in encodes if isinstance(item, Picture)))
 
 
 def encode_arrays(
@@ -75,21 +100,23 @@ def encode_arrays(
     words: Mapping[str, pa.Array],
     encodes: Sequence[Encode],
     state: EncodeState,
-) -> dict[str, NDArray[np.float32] | NDArray[np.int32]]:
+) -> dict[str, NDArray[np.float32] | NDArray[np.int32] | pa.Array]:
     """Make the model's inputs of one batch of rows.
 
     Args:
         numbers: Columns of shape (rows,), NaN where null, of all ``Numeric``, ``Bucketed`` and
             ``Cyclic`` encodings.
-        words: String columns of all ``Vocabulary`` and ``Hashed`` encodings; nulls are allowed.
+        words: String columns of all ``Vocabulary``, ``Hashed`` and ``Tokens`` encodings; nulls are
+            allowed. Binary ones of all ``Picture`` encodings, without nulls.
         encodes: The contract's encodings.
         state: From ``fit_encode``.
 
     Returns:
-        By feature, shape (rows,): float32 numbers and int32 codes, none of them null. Unknown
-        numbers become the training mean (0 after scaling), unknown words 0.
+        By feature, shape (rows,): float32 numbers and int32 codes, none of them null, and Arrow
+        lists of int32 for ``Tokens``, PNG files for ``Picture``. Unknown numbers become the
+        training mean (0 after scaling), unknown words 0, unknown tokens 1.
     """
-    made: dict[str, NDArray[Any]] = {}
+    made: dict[str, NDArray[Any] | pa.Array] = {}
     for item in encodes:
         if isinstance(item, Numeric):
             name = numeric_name(item)
@@ -99,6 +126,11 @@ def encode_arrays(
         elif isinstance(item, Hashed):
             columns = [words[column] for column in item.columns]
             made[hashed_name(item)] = _hash(columns, item.buckets)
+        elif isinstance(item, Tokens):
+            name = tokens_name(item)
+            made[name] = encode_tokens(words[item.column], item, state.tokens[name])
+        elif isinstance(item, Picture):
+            made[picture_name(item)] = encode_pictures(words[item.column], item)
         elif isinstance(item, Bucketed):
             made[f"{item.column}_bucket"] = _bucket(
                 numbers[item.column], state.boundaries[item.column]

@@ -18,7 +18,6 @@ from schemas.contract import (
     Derived,
     GivenSplit,
     HashSplit,
-    Label,
     Split,
     TimeSplit,
 )
@@ -35,11 +34,6 @@ def add_derived(df: DataFrame, derived: Sequence[Derived]) -> DataFrame:
     for item in derived:
         df = df.withColumn(item.column.name, F.expr(item.sql).cast(_spark_name(item.column.type)))
     return df
-
-
-def add_label(df: DataFrame, label: Label) -> DataFrame:
-    """Add the label as int 0 or 1, or null where it is not known."""
-    return df.withColumn(label.name, F.expr(label.sql).cast("int"))
 
 
 def mark_split(df: DataFrame, split: Split) -> DataFrame:
@@ -70,7 +64,7 @@ def _by_file(split: GivenSplit) -> Column:
     assigned = F.lit(None).cast("string")
     for name in SPLITS:
         for file in getattr(split, name):
-            assigned = F.when(F.col(_FILE) == file, name).otherwise(assigned)
+            assigned = F.when(F.col(split.by or _FILE) == file, name).otherwise(assigned)
     if split.validation:
         return assigned
     is_held = hash_share(split.columns, split.salt) < split.validation_share

@@ -18,6 +18,7 @@ from pipelines.sources.mended import (
     write_export,
 )
 from pipelines.sources.replays import text_digest
+from tests.pipelines.sources.pictures import FILES
 from tests.pipelines.sources.rides import source
 
 # U+2028 ends a line to Python, and does not to JSON
@@ -136,3 +137,10 @@ def test_a_row_that_is_not_open_can_t_be_mended(changes: dict[str, Any], tmp_pat
     path.write_text(_line(raw="7,Bob,1.5,,,", **changes) + "\n")
     with pytest.raises(ParameterError, match=r"expected open rows.*Export again"):
         settle_rows(read_mended(path), source(), (), _OPEN)
+
+
+def test_a_row_that_is_bytes_is_given_up_and_never_mended_as_text() -> None:
+    row = MendedRow("notes", "ingest", "empty_file", "d", "notes.tar", "x", 3, "0", "a/b/1.txt")
+    with pytest.raises(ParameterError, match=r"notes\.tar line 3: expected a reason in discard"):
+        check_text(row, FILES)
+    assert render_row('{"path": "a", "number": 1}', FILES) == '{"path": "a", "number": 1}'

@@ -9,6 +9,7 @@ import pytest
 
 from pipelines.training.launcher import launch
 from tests.pipelines.loading.tables import rows, write_table
+from tests.pipelines.training.text_scenarios import write_texts
 
 ROOT = Path(__file__).parents[3]
 
@@ -34,6 +35,7 @@ def two_ranks(
 ) -> dict[str, Any]:
     script = Path(__file__).parent / "scenarios.py"
     folder = tmp_path_factory.mktemp("two-ranks")
+    write_texts(folder / "texts")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
         printed = launch([sys.executable, str(script), table, even_table, str(folder)], 2)

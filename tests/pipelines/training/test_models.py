@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 
 from pipelines.errors import TrainingError
-from pipelines.training import models
 from pipelines.training.dropout import global_dropout
 from pipelines.training.method import ACTIVATIONS
 from pipelines.training.models import build_model
+from pipelines.training.networks import inputs
 from pipelines.world import World
 from schemas.encode import FeatureSet
 
@@ -22,7 +22,7 @@ BOTH = FeatureSet(("x", "y"), ("c", "d"), (30, 40), "label")
 
 
 def test_the_example_of_the_docstring_holds() -> None:
-    assert doctest.testmod(models).failed == 0
+    assert doctest.testmod(inputs).failed == 0
 
 
 @pytest.mark.parametrize("features", [NUMERIC, CODES, BOTH])
@@ -63,6 +63,27 @@ def _masked(world: World, rows: int, step: tf.Variable) -> Any:
     with global_dropout(model, world, 3, step):
         masked = layer(tf.ones((rows, 16)), training=True)
     assert type(layer) is keras.layers.Dropout
+    return np.asarray(masked)
+
+
+def test_masks_of_whole_dimensions_are_the_global_batch_s_and_know_no_length() -> None:
+    step = tf.Variable(tf.constant(5, tf.int64))
+    whole = _spatially_masked(World(0, 1), 8, 6, step)
+    parts = [
+        _spatially_masked(World(rank, 2), 4, length, step)[:, :1]
+        for rank, length in ((0, 6), (1, 3))
+    ]
+    assert np.array_equal(whole[:, :1], np.concatenate(parts))
+    assert (whole == whole[:, :1]).all()
+    assert set(np.unique(whole)) == {0.0, 2.0}
+
+
+def _spatially_masked(world: World, rows: int, length: int, step: tf.Variable) -> Any:
+    layer = keras.layers.SpatialDropout1D(0.5)
+    model = keras.Sequential([keras.Input((None, 16)), layer])
+    with global_dropout(model, world, 3, step):
+        masked = layer(tf.ones((rows, length, 16)), training=True)
+    assert type(layer) is keras.layers.SpatialDropout1D
     return np.asarray(masked)
 
 

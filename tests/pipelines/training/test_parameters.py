@@ -11,6 +11,7 @@ from pipelines.training.method import Method
 from pipelines.training.objective import LOG_LOSS, Objective
 from pipelines.training.parameters import TrainParams
 from pipelines.training.settings import LoopSettings
+from schemas.target import BINARY, Target
 
 
 def _params(**changes: Any) -> TrainParams:
@@ -22,7 +23,7 @@ def _params(**changes: Any) -> TrainParams:
     [
         ({"optimizer": "sdg"}, "--optimizer to be one of gradient-descent, sgd, .*; got sdg"),
         ({"schedule": "cos"}, "--schedule to be one of constant, step, .*; got cos"),
-        ({"loss": "hinge"}, "--loss to be one of cross-entropy, mse, focal; got hinge"),
+        ({"loss": "hinge"}, "--loss to be one of cross-entropy, mse, focal, mae, huber; got"),
         ({"activation": "swish2"}, "--activation to be one of relu, gelu, .*; got swish2"),
         ({"optimizer": "momentum", "momentum": 1.5}, "--momentum from 0 to 0.9999; got 1.5"),
         ({"momentum": 0.5}, "--momentum counts only with --optimizer momentum or nesterov"),
@@ -38,19 +39,52 @@ def _params(**changes: Any) -> TrainParams:
         ({"label_smoothing": 1.0}, "--label-smoothing from 0 to 0.9999"),
         ({"l2": -0.1}, "--l2 from 0"),
         ({"schedule": "plateau", "decay_epochs": 3}, "--decay-epochs below --patience 3"),
-        ({"class_weights": ("balance",)}, "'balanced', or two numbers above 0, .*; got balance"),
-        ({"class_weights": ("1",)}, "two numbers above 0"),
-        ({"class_weights": ("1", "0")}, "two numbers above 0"),
-        ({"class_weights": ("1", "nan")}, "two numbers above 0"),
+        ({"focal_gamma": 1.0, "loss": "mae"}, "--focal-gamma counts only with --loss focal"),
+        ({"huber_delta": 0.5}, "--huber-delta counts only with --loss huber"),
+        ({"class_weights": ("balance",)}, "'balanced', or numbers above 0, .*; got balance"),
+        ({"class_weights": ("1", "0")}, "numbers above 0"),
+        ({"class_weights": ("1", "nan")}, "numbers above 0"),
         (
             {"class_weights": ("balanced",), "mix": ("lake/old@v0=0.2",)},
-            "two numbers for --class-weights with --mix",
+            "numbers for --class-weights with --mix",
         ),
     ],
 )
 def test_a_method_that_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         _params(**changes)
+
+
+_COLOURS = Target("classes", ("red", "green", "blue"))
+_SPEED = Target("number", unit="mph", mean=50.0, deviation=8.0)
+
+
+@pytest.mark.parametrize(
+    ("target", "changes", "message"),
+    [
+        (BINARY, {"loss": "mae"}, "--loss to be one of cross-entropy, mse, focal, since the label"),
+        (_COLOURS, {"loss": "huber"}, "since the label is one of 3 classes; got huber"),
+        (_SPEED, {"loss": "focal"}, "one of mse, mae, huber, since the label is a number"),
+        (_SPEED, {"class_weights": ("balanced",)}, "--class-weights counts only with classes"),
+        (_SPEED, {"label_smoothing": 0.1}, "--label-smoothing counts only with classes"),
+        (_COLOURS, {"loss": "focal", "focal_alpha": 0.5}, "--focal-alpha counts only with a label"),
+        (_COLOURS, {"class_weights": ("1", "2")}, "'balanced', or 3 numbers, since the label"),
+        (BINARY, {"class_weights": ("1",)}, "'balanced', or 2 numbers, since the label is 0 or 1"),
+    ],
+)
+def test_a_flag_that_counts_for_nothing_with_the_label_is_refused(
+    target: Target, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ParameterError, match=message):
+        LoopSettings.of(_params(**changes), Path("folder"), (), target)
+
+
+def test_each_kind_of_label_has_a_loss_of_its_own() -> None:
+    losses = [
+        LoopSettings.of(_params(), Path("folder"), (), target).objective.loss
+        for target in (BINARY, _COLOURS, _SPEED)
+    ]
+    assert losses == ["cross-entropy", "cross-entropy", "mse"]
 
 
 def test_without_a_flag_nothing_has_changed() -> None:

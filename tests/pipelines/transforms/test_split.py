@@ -6,7 +6,8 @@ from collections import defaultdict
 import pytest
 from pyspark.sql import SparkSession
 
-from pipelines.transforms.split import add_derived, add_label, mark_split
+from pipelines.transforms.label import add_label
+from pipelines.transforms.split import add_derived, mark_split
 from schemas.contract import (
     Column,
     ContractError,
@@ -16,6 +17,7 @@ from schemas.contract import (
     Label,
     TimeSplit,
 )
+from schemas.split import split_columns
 
 _BY_TIME = TimeSplit(
     "day",
@@ -76,6 +78,15 @@ def test_rows_go_where_their_file_was_put_and_those_of_another_are_filtered(
         "d.csv": ("train", "kept"),
         "~replay-0001.csv": (None, "filtered:outside_split"),
     }
+
+
+def test_a_column_may_name_the_split(spark: SparkSession) -> None:
+    rows = [("1", "train", "f"), ("2", "test", "train"), ("3", "extra", "test")]
+    df = spark.createDataFrame(rows, "id string, part string, _source_file string")
+    given = GivenSplit(("train",), ("test",), validation=("dev",), by="part")
+    found = {row.id: row.split for row in mark_split(df, given).collect()}
+    assert found == {"1": "train", "2": "test", "3": None}
+    assert split_columns(given) == ("part",)
 
 
 def test_a_share_of_the_training_rows_alone_is_kept_for_validation(spark: SparkSession) -> None:

@@ -1,0 +1,44 @@
+"""Make plain text of what a page held: tags and entities out, one form of each character.
+
+It works on Arrow columns, so that a Spark task and a server that holds one text clean alike. Tags,
+forms and cases are Arrow's own functions; entities have none there, nor in Spark.
+"""
+
+import html
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute
+
+# pyarrow makes its functions at import, out of any type checker's sight
+_compute: Any = pyarrow.compute
+
+# what no reader sees: https://html.spec.whatwg.org/multipage/syntax.html
+_UNSEEN = r"(?is)<!--.*?-->|<(?:script|style)\b.*?</(?:script|style)\s*>"
+# "a < b" and "<3" are no tags: those begin with a letter
+_TAG = r"</?[A-Za-z][^<>]*>"
+
+
+def clean_text(texts: pa.Array) -> pa.Array:
+    """Give texts without HTML, in Unicode's form NFKC, in lower case.
+
+    Tags, comments, scripts and styles become a blank, entities the character that they stand for
+    (HTML 5, once: ``&amp;lt;`` becomes ``&lt;``). NFKC (Unicode Standard Annex 15) makes one of
+    full-width and plain letters, of ligatures and their letters.
+
+    Args:
+        texts: (rows,) strings or nulls.
+
+    Returns:
+        (rows,) strings; a null stays one.
+    """
+    seen = _compute.replace_substring_regex(texts, pattern=_UNSEEN, replacement=" ")
+    bare = _compute.replace_substring_regex(seen, pattern=_TAG, replacement=" ")
+    plain = _unescape(bare)
+    return _compute.utf8_lower(_compute.utf8_normalize(plain, form="NFKC"))
+
+
+def _unescape(texts: pa.Array) -> pa.Array:
+    has_entity = _compute.fill_null(_compute.match_substring(texts, "&"), fill_value=False)
+    changed = [html.unescape(text) for text in texts.filter(has_entity).to_pylist()]
+    return _compute.replace_with_mask(texts, has_entity, pa.array(changed, texts.type))
