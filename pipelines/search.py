@@ -5,10 +5,9 @@ checkpoint after a kill, and asked for again by ``train`` it is there. Trials ar
 validation split; the test split is not read.
 """
 
-import shlex
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import Any, TypeAlias, get_type_hints
 
@@ -22,7 +21,14 @@ from pipelines.reporting.search_page import render_search
 from pipelines.state import fingerprint, read_features, read_json, write_bytes, write_json
 from pipelines.step import StepKey, StepResult, once, step_key
 from pipelines.storage.place import RemotePath, place
-from pipelines.training.comparable import IS_GREATER_BETTER, LOG_LOSS, check_figure, figure_of
+from pipelines.training.command import command_of
+from pipelines.training.comparable import (
+    DEFAULTS,
+    IS_GREATER_BETTER,
+    LOG_LOSS,
+    check_figure,
+    figure_of,
+)
 from pipelines.training.parameters import COUNTS_WITH, PLACES, TrainParams
 from pipelines.tuning.space import Space, combinations, read_space
 from pipelines.tuning.study import PRUNERS, SAMPLERS, Plan, Study, why_failed
@@ -55,7 +61,9 @@ class SearchParams:
     )
     startup_trials: int = param("trials that are not given up, before the median decides", 5)
     metric: str = param(
-        f"figure of the validation: one of {', '.join(IS_GREATER_BETTER)}", LOG_LOSS
+        f"figure of the validation: one of {', '.join(IS_GREATER_BETTER)}; by default log_loss, of "
+        "a number rmse",
+        "",
     )
     np: int = param("ranks there are: so many run at once", 2)
     trial_np: int = param("ranks of one trial", 1)
@@ -88,7 +96,8 @@ class SearchParams:
                 raise ParameterError(
                     f"expected --{name} to be one of {', '.join(known)}; got {getattr(self, name)}"
                 )
-        check_figure(self.metric)
+        if self.metric:
+            check_figure(self.metric)
 
 
 def run(params: SearchParams, base: dict[str, Any], train: Train) -> StepResult:
@@ -108,7 +117,8 @@ def run(params: SearchParams, base: dict[str, Any], train: Train) -> StepResult:
     check_address(params.registry)
     space = _space(params, base)
     layout = Layout(params.root, params.dataset)
-    read_features(place(params.state))  # says what to do if the file is not there
+    target = read_features(place(params.state)).target  # says what to do if it is not there
+    params = replace(params, metric=params.metric or DEFAULTS.get(target.kind, LOG_LOSS))
     state = fingerprint(read_json(place(params.state)))
     how = (params.sampler, params.pruner, params.startup_trials, params.metric, params.search_seed)
     decides = (params.features, state, _plain(space), base, how)
@@ -227,26 +237,3 @@ def _sum_up(params: SearchParams, base: dict[str, Any], study: Study, key: StepK
     write_bytes(page, render_search(shown, params.dataset).encode())
     files = {"summary": str(record), "report": str(page)}
     return StepResult("search", params.dataset, key.fingerprint, files=files, details=details)
-
-
-def command_of(params: TrainParams, num_processes: int) -> str:
-    """Give the command line that trains with ``params``: what is as by default is left out.
-
-    >>> command_of(TrainParams("toy", "toy@v0", "s.json", hidden=(8, 4)), 2)
-    'python jobs/train.py --np 2 --dataset toy --features toy@v0 --state s.json --hidden 8 4'
-    """
-    plain = TrainParams(params.dataset, params.features, params.state)
-    flags: list[str] = []
-    for item in fields(TrainParams):
-        value = getattr(params, item.name)
-        is_needed = item.name in ("dataset", "features", "state")
-        if is_needed or value != getattr(plain, item.name):
-            flags += _flag(item.name, value)
-    return shlex.join(["python", "jobs/train.py", "--np", str(num_processes), *flags])
-
-
-def _flag(name: str, value: Any) -> list[str]:
-    flag = name.replace("_", "-")
-    if isinstance(value, bool):
-        return [f"--{'' if value else 'no-'}{flag}"]
-    return [f"--{flag}", *map(str, value if isinstance(value, tuple) else (value,))]

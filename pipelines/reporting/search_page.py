@@ -75,7 +75,7 @@ def _history(trials: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> 
         bests.append(choose(known) if known else math.nan)
     metric = result["metric"].replace("_", " ")
     lines: dict[str, Sequence[float]] = {"trial": values, "best so far": bests}
-    return draw_chart(Chart(f"{metric} by trial", "trial", metric, lines))
+    return draw_chart(Chart(f"{metric} by trial", "trials so far", metric, lines))
 
 
 def _value(value: Any) -> str:

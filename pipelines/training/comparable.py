@@ -16,6 +16,8 @@ IS_GREATER_BETTER = {
     "rmse": False,
     "r2": True,
 }
+# by kind of label; LOG_LOSS for the others
+DEFAULTS = {"number": "rmse"}
 
 
 def check_figure(name: str) -> str:

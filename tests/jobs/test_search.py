@@ -54,10 +54,10 @@ def _pointers(root: Path) -> list[Path]:
 
 
 def test_killed_in_a_trial_it_goes_on_from_its_checkpoint(
-    command: list[str], tmp_path: Path
+    command: list[str], postgres: str, tmp_path: Path
 ) -> None:
     lake, log = tmp_path / "lake", tmp_path / "log"
-    flags = ["--trials", "2", "--epochs", "40"]
+    flags = ["--trials", "2", "--epochs", "40", "--registry", postgres]
     with log.open("w") as out:
         killed = subprocess.Popen(
             [*command, *flags], cwd=ROOT, stdout=out, stderr=out, start_new_session=True

@@ -11,8 +11,9 @@ import pytest
 from pipelines.cli import parse_params
 from pipelines.errors import LockedError, ParameterError, TrainingError
 from pipelines.lock import hold_lock
-from pipelines.search import SearchParams, command_of, run
+from pipelines.search import SearchParams, run
 from pipelines.step import StepResult
+from pipelines.training.command import command_of
 from pipelines.training.parameters import TrainParams
 from pipelines.tuning.trials import Report
 
@@ -90,6 +91,13 @@ def test_a_repeated_search_trains_nothing_and_more_trials_go_on(params: SearchPa
 def test_another_figure_can_be_searched_by(params: SearchParams) -> None:
     result = run(replace(params, metric="auc"), {}, Trainer())
     assert result.details["best"]["value"] == pytest.approx(0.85)
+
+
+def test_a_number_is_searched_by_its_error(params: SearchParams) -> None:
+    target = {"kind": "number", "mean": 0.0, "deviation": 1.0}
+    Path(params.state).write_text(json.dumps({**STATE, "target": target}))
+    with pytest.raises(TrainingError, match="expected the figure rmse of a validation"):
+        run(params, {}, Trainer())
 
 
 def test_no_trial_that_ends_well_is_an_error_with_a_reason(params: SearchParams) -> None:
