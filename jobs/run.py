@@ -9,22 +9,21 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from threading import Thread
 from typing import Any
 
 from jobs import fetch
 from jobs.progress import describe, describe_checks, pace, say
+from jobs.run_record import RunRecord, earlier_results, forget_records
 from jobs.steps import STEP_NAMES, STEPS, Journey, Step, position, validate
-from pipelines.cli import keep_private, report_errors
+from pipelines.cli import add_flags, given_flags, keep_private, report_errors
 from pipelines.errors import ContractError, GristmillError, ParameterError
 from pipelines.layout import Layout
 from pipelines.registry.address import check_address
-from pipelines.state import write_json
-from pipelines.step import StepResult, read_run
 from pipelines.storage.place import is_remote, place
+from pipelines.training.parameters import PLACES, TrainParams
 from schemas.catalog import dataset, datasets
 
 
@@ -41,6 +40,7 @@ class RunParams:
     registry: str
     restarts: int
     cache: str = ""
+    training: dict[str, Any] = field(default_factory=dict)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -87,6 +87,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> RunParams:
         default="build/cache",
         help="local folder for copies of tables and for checkpoints, where the root is remote",
     )
+    add_flags(command, TrainParams, PLACES)
     said = parser.parse_args(arguments)
     return RunParams(
         said.dataset,
@@ -98,6 +99,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> RunParams:
         said.registry,
         said.restarts,
         said.cache if is_remote(said.root) else "",
+        given_flags(said, TrainParams, PLACES),
     )
 
 
@@ -115,14 +117,12 @@ def run(params: RunParams) -> dict[str, Any]:
     last = position(params.until, "--until")
     if first > last:
         raise ParameterError(f"--from {params.start} comes after --until {params.until}")
-    if params.num_processes < 1:
-        raise ParameterError(f"--np: expected 1 or more ranks; got {params.num_processes}")
-    if params.restarts < 0:
-        raise ParameterError(f"--restarts: expected 0 or more; got {params.restarts}")
+    _check_numbers(params)
+    TrainParams(spec.name, "", "", **params.training)  # refuses what does not fit together
     _check_registry(params, last)
     layout = Layout(params.root, spec.name)
-    known = _earlier(layout, first) if first else {}
-    _forget(layout, first if params.start else len(STEPS))
+    known = earlier_results(layout, first) if first else {}
+    forget_records(layout, first if params.start else len(STEPS))
     journey = Journey(
         spec,
         params.root,
@@ -132,8 +132,9 @@ def run(params: RunParams) -> dict[str, Any]:
         _spark(params.root),
         known,
         params.restarts,
+        training=params.training,
     )
-    record = _Record(layout, params)
+    record = RunRecord(layout, asdict(params))
     journey.run, journey.cache = record.path.stem, params.cache
     failure: GristmillError | ContractError | None = None
     try:
@@ -151,6 +152,13 @@ def run(params: RunParams) -> dict[str, Any]:
     return _summary(journey, report)
 
 
+def _check_numbers(params: RunParams) -> None:
+    if params.num_processes < 1:
+        raise ParameterError(f"--np: expected 1 or more ranks; got {params.num_processes}")
+    if params.restarts < 0:
+        raise ParameterError(f"--restarts: expected 0 or more; got {params.restarts}")
+
+
 def _check_registry(params: RunParams, last: int) -> None:
     """Say before anything is done what only a late step would ask for."""
     check_address(params.registry)
@@ -165,36 +173,6 @@ def _check_registry(params: RunParams, last: int) -> None:
         )
 
 
-class _Record:
-    """The file that says what a run did, rewritten after each step."""
-
-    def __init__(self, layout: Layout, params: RunParams) -> None:
-        self._started = datetime.now(UTC)
-        self.path = layout.base / "runs" / f"{self._started:%Y%m%dT%H%M%S%f}.json"
-        self._last = layout.base / "runs" / "last.json"
-        self._params = params
-        self._error: dict[str, str] = {}
-        self.step = ""
-
-    def fail(self, error: Exception) -> None:
-        """Keep what stopped the run."""
-        self._error = {"step": self.step, "message": str(error)}
-
-    def write(self, journey: Journey) -> None:
-        """Write the record of the run so far."""
-        value: dict[str, Any] = {
-            "command": "gristmill run",
-            "started_at": self._started.isoformat(timespec="seconds"),
-            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "parameters": asdict(self._params),
-            "steps": [{**asdict(result), "numbers": {}} for result in journey.results.values()],
-        }
-        if self._error:
-            value["error"] = self._error
-        write_json(self.path, value)
-        write_json(self._last, value)
-
-
 def _spark(root: str) -> Any:
     from pipelines.spark.session import spark_session
 
@@ -203,7 +181,7 @@ def _spark(root: str) -> Any:
     return spark_session("run", root)
 
 
-def _take(journey: Journey, step: Step, record: _Record) -> None:
+def _take(journey: Journey, step: Step, record: RunRecord) -> None:
     record.step = step.name
     say(f"[{STEP_NAMES.index(step.name) + 1}/{len(STEPS)}] {step.name} ...")
     started = time.monotonic()
@@ -220,31 +198,7 @@ def _take(journey: Journey, step: Step, record: _Record) -> None:
         say(f"      {describe_checks(report)}{pace(report, started)}")
 
 
-def _earlier(layout: Layout, first: int) -> dict[str, StepResult]:
-    """Results of the steps before ``first``, from the last run that did them."""
-    last = layout.base / "runs" / "last.json"
-    found = {}
-    if last.exists():
-        found = {result.step: result for result in read_run(last)}
-    missing = [name for name in STEP_NAMES[:first] if name not in found]
-    if missing:
-        raise ParameterError(
-            f"--from {STEP_NAMES[first]}: expected results of the steps before it under "
-            f"{layout.base}; {missing} have none. Run without --from first"
-        )
-    later = set(STEP_NAMES[first:])
-    layers = {f"validate-{step.layer}" for step in STEPS[first:] if step.layer}
-    return {name: result for name, result in found.items() if name not in later | layers}
-
-
-def _forget(layout: Layout, first: int) -> None:
-    """Drop the records of the steps from ``first`` on, so that they are done anew."""
-    for step in STEPS[first:]:
-        for record in layout.steps.glob(f"{step.name}-*.json"):
-            record.unlink()
-
-
-def _report(layout: Layout, record: _Record) -> str:
+def _report(layout: Layout, record: RunRecord) -> str:
     from pipelines.report import ReportParams, run
 
     params = ReportParams(layout.dataset, layout.root, (str(record.path),))

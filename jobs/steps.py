@@ -52,6 +52,7 @@ class Journey:
     restarts: int = 0
     run: str = ""
     cache: str = ""
+    training: dict[str, Any] = field(default_factory=dict)
 
     @property
     def layout(self) -> Layout:
@@ -137,6 +138,8 @@ def _arguments(step: Step, journey: Journey) -> dict[str, Any]:
     found: dict[str, Any] = {name: getattr(journey, name) for name in step.settings}
     if journey.cache and step.name in _CACHED:
         found["cache"] = journey.cache
+    if step.name == "train":
+        found |= journey.training
     for feed in feeds_of(step, journey.spec):
         taken = journey.take(feed)
         found[feed.flag] = (*found.get(feed.flag, ()), *taken) if feed.is_list else taken[0]

@@ -53,6 +53,43 @@ def parse_params(params_type: type[Params], arguments: Sequence[str] | None = No
     return params_type(**{name: _frozen(value) for name, value in values.items()})
 
 
+def parse_with(
+    params_type: type[Params], other: type[Any], but: Sequence[str],
+    arguments: Sequence[str] | None = None,
+) -> tuple[Params, dict[str, Any]]:  # fmt: skip
+    """Make ``params_type`` of flags, and give which of the flags of ``other`` were given beside.
+
+    Raises:
+        SystemExit: As ``parse_params``.
+    """
+    parser = make_parser(params_type)
+    add_flags(parser, other, but)
+    said = parser.parse_args(arguments)
+    own = {item.name for item in fields(cast(Any, params_type))}
+    values = {name: _frozen(value) for name, value in vars(said).items() if name in own}
+    return params_type(**values), given_flags(said, other, but)
+
+
+def add_flags(parser: argparse.ArgumentParser, params_type: type[Any], but: Sequence[str]) -> None:
+    """Add a flag for each field but some, none of them required; see ``given_flags``."""
+    hints = get_type_hints(params_type)
+    group = parser.add_argument_group(f"parameters of {params_type.__name__}")
+    for item in fields(params_type):
+        if item.name not in but:
+            options = _options(item, hints[item.name])
+            options["help"] += f" (default: {options['default']})".replace("%", "%%")
+            options["default"] = argparse.SUPPRESS
+            group.add_argument(f"--{item.name.replace('_', '-')}", **options)
+
+
+def given_flags(
+    said: argparse.Namespace, params_type: type[Any], but: Sequence[str]
+) -> dict[str, Any]:
+    """Give what was given of the flags that ``add_flags`` added, by field."""
+    names = [item.name for item in fields(params_type) if item.name not in but]
+    return {name: _frozen(getattr(said, name)) for name in names if hasattr(said, name)}
+
+
 def part_of(params: Any, wanted: type[Params]) -> Params:
     """Give the ``wanted`` part of parameters that extend it by fields of their own."""
     return wanted(**{item.name: getattr(params, item.name) for item in fields(cast(Any, wanted))})

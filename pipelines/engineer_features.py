@@ -26,7 +26,7 @@ from pipelines.tables.ledger_table import account_for, require_passed
 from pipelines.tables.quarantine import set_aside
 from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.encode import encode, fit_encode
-from pipelines.transforms.encode_arrays import input_columns
+from pipelines.transforms.encode_arrays import byte_columns, input_columns
 from pipelines.transforms.impute import fit_impute, impute
 from pipelines.transforms.join import join
 from pipelines.transforms.label import fit_target, type_label
@@ -76,7 +76,7 @@ def _widen(spark: SparkSession, spec: DatasetSpec, inputs: dict[str, TableVersio
     for how in spec.joins:
         rows = join(rows, read_table(spark, inputs[how.source]), how)
     rows = add_derived(rows, late_derived(spec))
-    rolled = roll(rows, spec.rollings, spec.main.primary_key, count_rows(inputs[spec.main.name]))
+    rolled = roll(rows, spec.rollings, spec.main.long_key, count_rows(inputs[spec.main.name]))
     needed = _needed(spec)
     return rolled.select([name for name in rolled.columns if name in needed])
 
@@ -87,7 +87,7 @@ def _needed(spec: DatasetSpec) -> set[str]:
     imputes = late_imputes(spec)
     filled = {name for item in imputes for name in (item.column, *item.by)}
     kept = {column.name for column in table_spec(spec, "features", spec.main.name).columns}
-    return {*numbers, *words, *filled, *kept, spec.main.time}
+    return {*numbers, *words, *byte_columns(spec.encodes), *filled, *kept, spec.main.time}
 
 
 def _make_features(
@@ -98,7 +98,7 @@ def _make_features(
     source: tuple[TableVersion, EngineerFeaturesParams],
 ) -> StepResult:
     main, params = source
-    primary_key, label = spec.main.primary_key, spec.label.name
+    primary_key, label = spec.main.long_key, spec.label.name
     wide = type_label(wide, spec.label)
     train = wide.where((F.col(SPLIT_COLUMN) == "train") & F.col(label).isNotNull())
     fills = fit_impute(train, late_imputes(spec), primary_key)
@@ -162,6 +162,6 @@ def _order(rows: DataFrame, spec: DatasetSpec, num_rows: int, rows_per_file: int
     if rows_per_file < 1:
         raise ContractError(f"rows_per_file: expected 1 or more; got {rows_per_file}")
     num_files = max(_MIN_FILES, -(-num_rows // rows_per_file))
-    shuffled = rows.withColumn(_ORDER, F.xxhash64(*spec.main.primary_key))
+    shuffled = rows.withColumn(_ORDER, F.xxhash64(*spec.main.long_key))
     placed = shuffled.repartition(num_files, F.col(_ORDER))
     return placed.sortWithinPartitions(SPLIT_COLUMN, _ORDER)

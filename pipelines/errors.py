@@ -14,6 +14,7 @@ __all__ = [
     "ParameterError",
     "RankLostError",
     "StateError",
+    "StoppedError",
     "TableError",
     "TrainingError",
 ]
@@ -53,3 +54,7 @@ class TrainingError(GristmillError):
 
 class RankLostError(TrainingError):
     """A rank was killed, hangs or can't reach the others: training can go on from a checkpoint."""
+
+
+class StoppedError(TrainingError):
+    """A training was ended by whoever started it."""

@@ -10,15 +10,15 @@ from typing import Any
 
 from pipelines.cli import param
 from pipelines.errors import ParameterError
-from pipelines.evaluation import measure, metrics, plots, verdict
+from pipelines.evaluation import kinds, measure
 from pipelines.evaluation.arrays import read_sample
-from pipelines.evaluation.baselines import MAJORITY, fit_baselines
-from pipelines.evaluation.predict import open_predictor
+from pipelines.evaluation.baselines import NAIVE, fit_baselines, naive_forecast
+from pipelines.evaluation.predict import Predictor, open_predictor
 from pipelines.layout import Layout
 from pipelines.loading.columns import InputColumns
 from pipelines.loading.local_copies import LocalCopies
 from pipelines.loading.manifest import read_manifest
-from pipelines.state import file_digest, read_features, write_bytes, write_json
+from pipelines.state import file_digest, read_features, read_object, write_bytes, write_json
 from pipelines.step import (
     StepKey,
     StepResult,
@@ -32,7 +32,8 @@ from pipelines.tables.ledger_table import require_passed
 from pipelines.tables.version import TableVersion, parse_version
 from schemas.catalog import dataset
 from schemas.contract import SPLITS
-from schemas.encode import FeatureSet
+from schemas.derive import numeric_name
+from schemas.encode import FeatureSet, Numeric
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class EvaluateParams:
     state: str = param("State of engineer_features, JSON: names and order of the model's inputs")
     model: str = param("Trained model, .keras file")
     seed: int = param("Seed of the trees, the bootstrap and any sampling", 1)
-    resamples: int = param("Bootstrap draws for the interval of ROC AUC", 1000)
+    resamples: int = param("Bootstrap draws for the interval of the leading figure", 1000)
     max_baseline_rows: int = param("Most training rows for a baseline; more are sampled", 1_000_000)
     cache: str = param("folder for the local copies of remote tables", "")
     cache_mb: int = param("what the copies of all remote tables may take up, in MB", 100_000)
@@ -86,15 +87,20 @@ def _evaluate(
     features = read_features(place(params.state))
     files = _live_files(params, table, features)
     train, train_rows = read_sample(files["train"], features, params.max_baseline_rows, params.seed)
-    measure.check_classes(train.label, "train", features.label)
+    measure.check_labels(train.label, "train", features)
+    target = features.target
     predictors = {
-        measure.NETWORK: open_predictor(params.model, digests["model"]),
+        measure.NETWORK: open_predictor(params.model, digests["model"], target),
+        **_naive(params, features),
         **fit_baselines(train, features, params.seed),
     }
     validation = measure.score_split("validation", files["validation"], features, predictors)
     test = measure.score_split("test", files["test"], features, predictors)
-    details = _figures(params, validation, test)
-    details["rows"] = {"train": train_rows, "baselines": len(train)} | _rows(validation, test)
+    draws = kinds.Bootstrap(params.resamples, params.seed)
+    details = kinds.measure_all(target, validation, test, draws)
+    counts = {scores.split: int(scores.label.size) for scores in (validation, test)}
+    counts |= {"train": train_rows, "baselines": len(train)}
+    details["rows"] = counts | kinds.count_rows(target, test)
     details |= {"features": str(table), "contract": contract, "label": features.label}
     details |= {f"{name}_sha256": digest for name, digest in digests.items()}
     folder = key.layout.base / "evaluations" / key.fingerprint
@@ -102,34 +108,15 @@ def _evaluate(
     return StepResult("evaluate", params.dataset, key.fingerprint, files=written, details=details)
 
 
-def _figures(
-    params: EvaluateParams, validation: measure.Scores, test: measure.Scores
-) -> dict[str, Any]:
-    models = measure.measure(validation, test, {MAJORITY: 0.5})
-    network = test.probability[measure.NETWORK]
-    interval = metrics.roc_auc_interval(test.label, network, params.seed, params.resamples)
-    return {
-        "verdict": verdict.say_verdict(models, interval),
-        "trees_win": verdict.trees_win(models),
-        "models": models,
-        "roc_auc_interval": {
-            "low": interval[0],
-            "high": interval[1],
-            "resamples": params.resamples,
-            "seed": params.seed,
-        },
-        "validation": {
-            name: metrics.ranking_figures(validation.label, probability)
-            for name, probability in validation.probability.items()
-        },
-        "threshold_rule": measure.THRESHOLD_RULE,
-        "calibration_rule": measure.CALIBRATION_RULE,
-    }
-
-
-def _rows(validation: measure.Scores, test: measure.Scores) -> dict[str, int]:
-    counts = {scores.split: int(scores.label.size) for scores in (validation, test)}
-    return counts | {"test_positive": int(test.label.sum())}
+def _naive(params: EvaluateParams, features: FeatureSet) -> dict[str, Predictor]:
+    """Give the forecast that the contract's label names, its scale undone; or none."""
+    column = dataset(params.dataset).label.naive
+    if not column:
+        return {}
+    name = numeric_name(Numeric(column))
+    scale = read_object(place(params.state), ("encode",))["encode"]["scales"][name]
+    place_of = features.numeric.index(name)
+    return {NAIVE: naive_forecast(place_of, scale["shift"], scale["width"])}
 
 
 def _write(
@@ -137,7 +124,7 @@ def _write(
 ) -> dict[str, str]:
     title = f"{features.label}, {test.label.size:,} test rows"
     written: dict[str, str] = {}
-    for name, content in plots.draw_plots(test, title).items():
+    for name, content in kinds.draw_plots(features.target, test, title).items():
         write_bytes(folder / name, content)
         written[Path(name).stem] = str(folder / name)
     write_json(folder / "metrics.json", details)

@@ -87,7 +87,7 @@ def _fill(
     imputes = imputes_of(spec, source)
     is_main = source.name == spec.main.name
     train = rows.where(F.col(SPLIT_COLUMN) == "train") if is_main else rows
-    fills = fit_impute(train, imputes, source.primary_key)
+    fills = fit_impute(train, imputes, source.long_key)
     return impute(rows, fills, source.time, spark), fills
 
 

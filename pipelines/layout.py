@@ -86,6 +86,15 @@ class Layout:
         """One folder for each training: checkpoints, history, TensorBoard logs."""
         return self.base / "trainings"
 
+    def folds(self, fingerprint: str) -> Path:
+        """One folder for each fold of a cross-validation: a root of its own."""
+        return self.base / "folds" / fingerprint
+
+    @property
+    def searches(self) -> Path:
+        """Root of the trials of each search for parameters."""
+        return self.base / "searches"
+
     @property
     def steps(self) -> Path:
         """One JSON record for each finished step: inputs, outputs, rows by fate."""

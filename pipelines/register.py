@@ -24,7 +24,7 @@ from pipelines.tables.version import parse_version
 from schemas.catalog import dataset
 from schemas.contract import DatasetSpec
 
-_TAGS = ("validation_roc_auc", "basis", "features", package.DIGEST_TAG)
+_TAGS = ("basis", "features", package.DIGEST_TAG)
 _FINGERPRINT = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
@@ -41,7 +41,9 @@ class RegisterParams:
     training: str = param("Record of the train step, JSON: parameters, seed, history", "")
     states: tuple[str, ...] = param("Other fitted states, such as that of impute, JSON", ())
     registry: str = param("postgresql://USER@HOST/NAME on this machine; empty for SQLite", "")
-    minimum_gain: float = param("Validation ROC AUC by which a candidate must be better", 0.0)
+    minimum_gain: float = param(
+        "What a candidate's validation figure must be better by: ROC AUC, macro F1 or RMSE", 0.0
+    )
     replace_incomparable: bool = param("Replace a champion measured with another label", False)
 
 
@@ -65,13 +67,14 @@ def run(params: RegisterParams) -> StepResult:
 
 def _register(params: RegisterParams, key: StepKey, registry: store.Registry) -> StepResult:
     spec, metrics = dataset(params.dataset), read_json(place(params.metrics))
+    figure = metrics["compared_by"]
     training = _read_training(params)
     trained = training.fingerprint if training else fingerprint(_digests(params), params.features)
     with tempfile.TemporaryDirectory(prefix="gristmill-") as scratch:
         folder = Path(scratch) / store.PACKAGE
         manifest = package.build_package(folder, _contents(params, spec, training))
         tags = {
-            "validation_roc_auc": repr(metrics["validation"]["network"]["roc_auc"]),
+            _tag_of(figure): repr(metrics["validation"]["network"][figure["name"]]),
             "basis": rule.comparison_basis(spec),
             "features": str(parse_version(params.features)),
             package.DIGEST_TAG: manifest,
@@ -80,8 +83,8 @@ def _register(params: RegisterParams, key: StepKey, registry: store.Registry) ->
         version = store.add_version(registry, spec.name, trained, folder, logged)
     former = store.find_champion(registry, spec.name)
     decision = rule.decide(
-        _standing(version),
-        _standing(former) if former else None,
+        _standing(version, figure),
+        _standing(former, figure) if former else None,
         params.minimum_gain,
         is_replacing_incomparable=params.replace_incomparable,
     )
@@ -140,7 +143,11 @@ def _flat(metrics: dict[str, Any]) -> dict[str, float]:
     return flat
 
 
-def _standing(version: store.Version) -> rule.Standing:
+def _tag_of(figure: dict[str, Any]) -> str:
+    return f"validation_{figure['name']}"
+
+
+def _standing(version: store.Version, figure: dict[str, Any]) -> rule.Standing:
     missing = [name for name in _TAGS if name not in version.tags]
     if missing:
         raise ParameterError(
@@ -148,8 +155,12 @@ def _standing(version: store.Version) -> rule.Standing:
             "registered by this job. Take the alias champion from it, then register again"
         )
     tags = version.tags
-    figure = float(tags["validation_roc_auc"])
-    return rule.Standing(version.number, figure, tags["basis"], tags["features"])
+    # with a label of another kind it has another figure, and another basis forbids to compare
+    value = float(tags.get(_tag_of(figure), "nan"))
+    words, is_lower_better = figure["words"], figure["is_lower_better"]
+    return rule.Standing(
+        version.number, value, tags["basis"], tags["features"], words, is_lower_better
+    )
 
 
 def _read_training(params: RegisterParams) -> StepResult | None:

@@ -34,7 +34,8 @@ from pipelines.tables.version import TableVersion, parse_version
 from schemas.catalog import dataset
 from schemas.contract import SPLITS, DatasetSpec
 from schemas.derive import feature_columns
-from schemas.drift import PREDICTION, Drift, limit_rows
+from schemas.drift import Drift, limit_rows
+from schemas.target import prediction_columns
 
 _TRAIN = "train"
 _MAX_SHOWN = 5
@@ -130,13 +131,17 @@ def close_gate(result: StepResult) -> None:
 def _plan(params: ReportQualityParams, spec: DatasetSpec, layout: Layout) -> _Look:
     reference, model = _find_reference(params, layout)
     where, held_to = _conditions(params.where), _conditions(params.reference_where)
-    # a list of tokens has no distribution of its own
-    features = [item for item in feature_columns(spec.encodes) if item.kind != "tokens"]
+    # lists of tokens and images have no distribution of their own
+    kinds = ("numeric", "categorical")
+    features = [item for item in feature_columns(spec.encodes) if item.kind in kinds]
+    numeric = [item.name for item in features if item.kind == "numeric"]
+    categorical = [item.name for item in features if item.kind == "categorical"]
+    (numeric if spec.label.is_number else categorical).append(spec.label.name)
     main = _Pair(
         ChosenRows(parse_version(params.inputs), params.split, where),
         ChosenRows(reference, _TRAIN, held_to),
-        tuple(item.name for item in features if item.kind == "numeric"),
-        (*(item.name for item in features if item.kind != "numeric"), spec.label.name),
+        tuple(numeric),
+        tuple(categorical),
     )
     if not params.predictions:
         return _Look((main,), model, ("No predictions were given: --predictions.",))
@@ -151,8 +156,12 @@ def _plan(params: ReportQualityParams, spec: DatasetSpec, layout: Layout) -> _Lo
             "--reference-predictions."
         )
         return _Look((main,), model, (note,))
+    said = prediction_columns(spec.label.kind)
     predicted = _Pair(
-        ChosenRows(now, params.split, where), ChosenRows(parse_version(before), ALL), (PREDICTION,)
+        ChosenRows(now, params.split, where),
+        ChosenRows(parse_version(before), ALL),
+        tuple(name for name, kind in said.items() if kind == "double"),
+        tuple(name for name, kind in said.items() if kind != "double"),
     )
     return _Look((main, predicted), model, ())
 

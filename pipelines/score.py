@@ -13,7 +13,7 @@ from pyspark.sql import types as t
 
 from pipelines.cli import param
 from pipelines.errors import ParameterError, TableError
-from pipelines.evaluation.scorer import PROBABILITY, Scorer
+from pipelines.evaluation.scorer import Scorer
 from pipelines.layout import Layout
 from pipelines.registry import package, store
 from pipelines.state import read_features
@@ -26,6 +26,7 @@ from pipelines.tables.version import TableVersion, parse_version
 from schemas.catalog import dataset
 from schemas.contract import SPLIT_COLUMN, SPLITS
 from schemas.encode import FeatureSet
+from schemas.target import prediction_columns
 
 ALL = "all"
 _OUTSIDE = "outside_split"
@@ -33,7 +34,7 @@ _OUTSIDE = "outside_split"
 
 @dataclass(frozen=True, slots=True)
 class ScoreParams:
-    """Write the probabilities that a registered model gives to the rows of a features table."""
+    """Write what a registered model says of the rows of a features table."""
 
     dataset: str = param("Data set, a contract in schemas/; also the registered model's name")
     root: str = param("Folder that holds all tables and files")
@@ -87,9 +88,9 @@ def _score(
         raise TableError(f"{source}: the split {params.split} is empty; it has {sorted(counts)}")
     model = str(version.folder / package.MODEL)
     digest = manifest["files"][package.MODEL]
-    kept = kept_columns(table, dataset(params.dataset).main.primary_key, features.label)
+    kept = kept_columns(table, dataset(params.dataset).main.long_key, features.label)
     scored = score_rows(rows, Scorer(model, digest, features, kept))
-    marked = scored.withColumns(
+    marked = name_classes(scored, features).withColumns(
         {
             "model_name": F.lit(version.name),
             "model_version": F.lit(version.number),
@@ -112,11 +113,22 @@ def _score(
 
 
 def score_rows(rows: DataFrame, scorer: Scorer) -> DataFrame:
-    """Give one row for each of ``rows``: the columns that ``scorer`` keeps, and ``probability``."""
+    """Give one row for each of ``rows``: the columns that ``scorer`` keeps, and what it says."""
     kept = [rows.schema[name] for name in scorer.kept]
-    schema = t.StructType([*kept, t.StructField(PROBABILITY, t.DoubleType(), False)])
+    types = {"double": t.DoubleType(), "string": t.StringType()}
+    said = prediction_columns(scorer.features.target.kind)
+    schema = t.StructType([*kept, *[t.StructField(n, types[k], False) for n, k in said.items()]])
     needed = [*dict.fromkeys([*scorer.kept, *scorer.features.columns])]
     return rows.select(*needed).mapInArrow(scorer, schema)
+
+
+def name_classes(scored: DataFrame, features: FeatureSet) -> DataFrame:
+    """Give a label that is one of several classes by its name, as the prediction is."""
+    label, classes = features.label, features.target.classes
+    if not classes or label not in scored.columns:
+        return scored
+    names = F.array(*[F.lit(name) for name in classes])
+    return scored.withColumn(label, F.get(names, F.col(label)))
 
 
 def kept_columns(table: DataFrame, primary_key: tuple[str, ...], label: str) -> tuple[str, ...]:

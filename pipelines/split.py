@@ -20,6 +20,7 @@ from pipelines.tables.ledger_table import account_for, require_passed
 from pipelines.tables.quarantine import set_aside
 from pipelines.tables.version import TableVersion, parse_versions
 from pipelines.transforms.label import add_label
+from pipelines.transforms.look_alike import count_same, hash_images
 from pipelines.transforms.near_duplicates import (
     NEAR_DUPLICATE,
     NEAR_OTHER_SPLIT,
@@ -29,9 +30,12 @@ from pipelines.transforms.near_duplicates import (
     mark_near,
 )
 from pipelines.transforms.split import OUTSIDE_SPLIT, add_derived, mark_split
+from pipelines.transforms.unpivot import unpivot
 from schemas.catalog import dataset
 from schemas.contract import SPLIT_COLUMN, SPLITS, DatasetSpec
 from schemas.derive import early_derived, main_columns, table_spec
+from schemas.image import ImageShape
+from schemas.near import NearImages
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ def run(spark: SparkSession, params: SplitParams) -> StepResult:
 def _split(
     spark: SparkSession, spec: DatasetSpec, source: TableVersion, key: StepKey, folder: Path
 ) -> StepResult:
-    rows = add_label(add_derived(read_table(spark, source), early_derived(spec)), spec.label)
+    rows = unpivot(read_table(spark, source), spec.main)
+    rows = add_label(add_derived(rows, early_derived(spec)), spec.label)
     marked, near = _mark_near(mark_split(rows, spec.split), spec, folder)
     sizes = _sizes(marked, spec)
     wanted = [column.name for column in main_columns(spec)]
@@ -73,7 +78,8 @@ def _split(
     marked, broken = mark_broken(marked.select(*wanted, FATE), contract)
     fates = (OUTSIDE_SPLIT, NEAR_OTHER_SPLIT, NEAR_DUPLICATE, *broken)
     written = write_kept(marked, target, fates, riding(contract, marked))
-    check_fates(str(written.table), written.fates, num_input=count_rows(source))
+    num_input = count_rows(source) * spec.main.rows_of_each
+    check_fates(str(written.table), written.fates, num_input=num_input)
     set_aside(spark, key, {spec.main.name: (marked, written)})
     check_shares(str(written.table), written.fates, contract)
     return StepResult(
@@ -95,10 +101,25 @@ def _mark_near(
     if near is None:
         return marked, {}
     kept = marked.where(F.col(FATE) == "kept")
-    hashed = keep_rows(hash_texts(kept, key, near), folder / "hashed")
+    if isinstance(near, NearImages):
+        hashes = hash_images(kept, key, near, _shape(spec, near.column))
+    else:
+        hashes = hash_texts(kept, key, near)
+    hashed = keep_rows(hashes, folder / "hashed")
     found = keep_rows(find_near(hashed, near.similarity), folder / "near")
-    said = {"rows": count_near(found), "across": near.across, "within": near.within}
+    said: dict[str, Any] = {"rows": count_near(found)}
+    said |= {"across": near.across, "within": near.within}
+    if isinstance(near, NearImages):
+        said["same"] = count_same(hashed)
     return mark_near(marked, found, key, near), {"near_duplicates": said}
+
+
+def _shape(spec: DatasetSpec, name: str) -> ImageShape:
+    """Give what each image of a column is; the contract's rules see to it that one is said."""
+    (shape,) = [column.image for column in spec.main.columns if column.name == name]
+    if shape is None:
+        raise ContractError(f"{spec.name}: expected the image of {name} to be described; it is not")
+    return shape
 
 
 def _sizes(marked: DataFrame, spec: DatasetSpec) -> dict[str, int]:

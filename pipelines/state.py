@@ -145,19 +145,32 @@ def read_features(path: Path) -> FeatureSet:
 
 def _features(path: Path, items: Any) -> list[FeatureColumn]:
     try:
-        columns = [FeatureColumn(**column) for column in items]
-    except TypeError as error:
+        columns = [FeatureColumn(**_as_tuples(column)) for column in items]
+    except (AttributeError, TypeError) as error:
         raise StateError(f"{path}: expected features with name, kind and size; {error}") from error
     for item in columns:
         name, size = cast("tuple[object, object]", (item.name, item.size))
         is_known = isinstance(name, str) and item.kind in get_args(FeatureKind)
-        numbers: tuple[object, ...] = (size, item.length)
+        numbers: tuple[object, ...] = (size, item.length, *item.shape)
+        is_known = is_known and (item.kind != "image" or _has_channels(item))
         if not is_known or not all(type(n) is int and n >= 0 for n in numbers):
             raise StateError(
                 f"{path}: expected features with a name, a kind of {list(get_args(FeatureKind))} "
                 f"and sizes of 0 or more; got {item}. Run engineer_features again"
             )
     return columns
+
+
+def _as_tuples(said: Any) -> dict[str, Any]:
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in said.items()}
+
+
+def _has_channels(item: FeatureColumn) -> bool:
+    """Say whether an image has its sizes, and a mean and a deviation for each channel."""
+    moments = [*item.means, *item.deviations]
+    is_fit = len(item.shape) == 3 and min(item.shape) > 0  # noqa: PLR2004  height, width, channels
+    is_fit = is_fit and len(item.means) == len(item.deviations) == item.shape[2]
+    return is_fit and all(type(x) in (int, float) for x in moments) and min(item.deviations) > 0
 
 
 def _label(path: Path, label: Any) -> str:

@@ -16,8 +16,16 @@ from typing import TYPE_CHECKING, Any
 from pipelines.cli import to_flags
 from pipelines.errors import ParameterError, TrainingError
 from pipelines.layout import Layout
+from pipelines.loading.augmentation import parse_augmentation
 from pipelines.loading.local_copies import LocalCopies
-from pipelines.state import file_digest, fingerprint, read_features, read_json, write_json
+from pipelines.state import (
+    file_digest,
+    fingerprint,
+    read_features,
+    read_json,
+    write_bytes,
+    write_json,
+)
 from pipelines.step import StepKey, StepResult, once, read_record, read_result, step_key
 from pipelines.storage.copies import put_folder
 from pipelines.storage.place import RemotePath, is_remote, place
@@ -30,6 +38,7 @@ from pipelines.world import World
 from schemas.encode import FeatureSet
 
 if TYPE_CHECKING:
+    from pipelines.loading.dataset import Reading
     from pipelines.loading.manifest import Manifest
     from pipelines.training.settings import Outcome
 
@@ -56,17 +65,24 @@ def launch_training(
 ) -> StepResult:
     """Train on ``num_processes`` ranks of this machine; a finished training is not repeated.
 
-    See ``Start`` for the other arguments.
+    See ``Start`` for the other arguments, ``start_training`` for what is raised.
+    """
+    sizes = _sizes() if elastic_min else ()
+    return start_training(params, Start(num_processes, restarts, hang_s, elastic_min, sizes))
+
+
+def start_training(params: TrainParams, start: Start) -> StepResult:
+    """Train on ranks of this machine; a finished training is not repeated.
 
     Raises:
         ParameterError: The numbers make no sense.
         RankLostError: A rank was killed or hangs, and no restart is left.
+        StoppedError: ``start.is_over`` has said so.
         TableError: A remote table can't be fetched.
         TrainingError: A rank failed; with its number and its last words.
     """
+    _check_augmentation(params)
     _work_folder(params, _key(params))
-    sizes = _sizes() if elastic_min else ()
-    start = Start(num_processes, restarts, hang_s, elastic_min, sizes)
     if known := trained(params):
         return known
     _require_passed(params)
@@ -77,6 +93,20 @@ def launch_training(
     if not lines:
         raise TrainingError("expected one JSON line from rank 0; it printed nothing")
     return read_result(json.loads(lines[-1]))
+
+
+def _check_augmentation(params: TrainParams) -> None:
+    images = read_features(place(params.state)).images
+    if parse_augmentation(params.augment) and not images:
+        raise ParameterError(
+            "--augment varies images; the features state names none. Leave it out, or encode a "
+            "column with Picture in the contract"
+        )
+
+
+def checkpoints_of(params: TrainParams) -> Path:
+    """Give the folder in which a training says how far it has come; see ``read_progress``."""
+    return _work_folder(params, _key(params)) / "checkpoints"
 
 
 def _require_passed(params: TrainParams) -> None:
@@ -145,8 +175,7 @@ def run(params: TrainParams, world: World, supervision: Supervision = Supervisio
 
 
 def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervision) -> StepResult:
-    from pipelines.loading.dataset import Reading  # noqa: PLC0415  see the module's docstring
-    from pipelines.loading.label_counts import count_labels  # noqa: PLC0415
+    from pipelines.loading.label_counts import count_labels  # noqa: PLC0415  see the module's docstring
     from pipelines.loading.mixture import plans_of  # noqa: PLC0415
     from pipelines.loading.training_tables import describe, open_splits  # noqa: PLC0415
     from pipelines.training.loop import Loop  # noqa: PLC0415
@@ -156,29 +185,25 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
 
     features = read_features(place(params.state))
     tables, shares = _manifests(params, features, world)
-    _check_labels(tables[0], features)
     folder = _work_folder(params, key)
-    reading = Reading(
-        params.global_batch_size,
-        params.seed,
-        params.memory_mb,
-        params.buffer_mb,
-        is_trimmed=bool(features.tokens),
-    )
+    reading = _reading(params, features)
     train, validation = open_splits(tables, shares, world, reading)
     plans = plans_of(train)
     said = [describe(table, plan, world) for table, plan in zip(tables, plans, strict=True)]
-    if world.is_root:
-        sys.stderr.write("".join(f"train: {text}\n" for text in said))
+    files = {"model": "model.keras", "history": "history.json", "tensorboard": "tensorboard"}
+    if reading.augmentation:
+        files["augmented"] = "augmented.png"
+    _tell(world, *said)
     model = build_model_of(params, features)
     counts = count_labels(tables[0], "train") if BALANCED in params.class_weights else ()
     settings = LoopSettings.of(params, folder, counts, features.target)
     with closing(train), closing(validation), heartbeat(world, supervision.hang_s) as beat:
         outcome = Loop(model, train, validation, settings, world).run(beat, supervision.pause)
     said_time = where_time_went(outcome)
+    _tell(world, said_time)
     if world.is_root:
-        sys.stderr.write(f"train: {said_time}\n")
         save_model(model, folder / "model.keras")
+        _draw_augmented(tables[0], reading, folder)
         _keep(folder, _kept_at(key), asdict(outcome.progress))
     details = _details(outcome, world) | {
         "where_time_went": said_time,
@@ -190,7 +215,6 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
         # the root alone holds the file; its result is the one that is kept
         "model_sha256": file_digest(folder / "model.keras") if world.is_root else "",
     }
-    files = {"model": "model.keras", "history": "history.json", "tensorboard": "tensorboard"}
     return StepResult(
         STEP,
         params.dataset,
@@ -198,6 +222,32 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
         files={name: str(_kept_at(key) / file) for name, file in files.items()},
         details=details,
     )
+
+
+def _tell(world: World, *said: str) -> None:
+    if world.is_root:
+        sys.stderr.write("".join(f"train: {text}\n" for text in said))
+
+
+def _reading(params: TrainParams, features: FeatureSet) -> "Reading":
+    from pipelines.loading.dataset import Reading  # noqa: PLC0415
+
+    return Reading(
+        params.global_batch_size,
+        params.seed,
+        params.memory_mb,
+        params.buffer_mb,
+        is_trimmed=bool(features.tokens),
+        augmentation=parse_augmentation(params.augment),
+    )
+
+
+def _draw_augmented(table: "Manifest", reading: "Reading", folder: Path) -> None:
+    """Keep a page of what augmentation makes of images, for the report."""
+    if reading.augmentation:
+        from pipelines.loading.augmented_grid import draw_augmented  # noqa: PLC0415
+
+        write_bytes(folder / "augmented.png", draw_augmented(table, reading))
 
 
 def _details(outcome: "Outcome", world: World) -> dict[str, Any]:
@@ -232,6 +282,7 @@ def _manifests(
         )
         for table in tables
     ]
+    _check_labels(found[0], features)
     return found, shares
 
 

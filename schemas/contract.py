@@ -7,43 +7,24 @@ column is described once. Everything is frozen and comparable; nothing here impo
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 from schemas.check import Check, Rule, Severity
 from schemas.drift import Drift
 from schemas.encode import Encode, Impute, Join, Rolling
+from schemas.image import ImageShape
 from schemas.interval import Every, Interval
-from schemas.near import NearDuplicates
+from schemas.near import NearDuplicates, NearImages
 from schemas.published import PublicFile
 from schemas.schedule import Schedule
 from schemas.split import GivenSplit, HashSplit, Split, TimeSplit
 from schemas.target import Label
 
 __all__ = [
-    "CONTENT",
-    "FILE_FIELDS",
-    "LAYERS",
-    "SPLITS",
-    "SPLIT_COLUMN",
-    "Check",
-    "Column",
-    "ColumnType",
-    "ContractError",
-    "DatasetSpec",
-    "Derived",
-    "Format",
-    "GivenSplit",
-    "HashSplit",
-    "Label",
-    "Layer",
-    "NearDuplicates",
-    "PublicFile",
-    "Rule",
-    "Severity",
-    "Source",
-    "Split",
-    "TableSpec",
-    "TimeSplit",
+    "CONTENT", "FILE_FIELDS", "LAYERS", "SPLITS", "SPLIT_COLUMN", "Check", "Column", "ColumnType",
+    "ContractError", "DatasetSpec", "Derived", "Format", "GivenSplit", "HashSplit", "Label",
+    "Layer", "NearDuplicates", "PublicFile", "Rule", "Severity", "Source", "Split", "TableSpec",
+    "TimeSplit", "Unpivot",
 ]  # fmt: skip
 
 ColumnType: TypeAlias = Literal[
@@ -66,6 +47,14 @@ class ContractError(Exception):
     """A contract contradicts itself, or data contradict a contract: expected, came, what to do."""
 
 
+# of a contract that does not use it the fingerprint stays what it was: name and default
+_YOUNGER = {
+    "near_duplicates": None, "image": None, "by": "", "path_pattern": "",
+    "max_file_bytes": 64 * 2**20, "record_bytes": (),
+    "encoding": "utf-8", "has_quotes": True,
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of a table.
@@ -75,7 +64,8 @@ class Column:
     ``is_personal`` columns are masked wherever a person may read them. ``earliest`` and ``latest``
     bound a date or timestamp of a source, half-open, ISO dates or timestamps, UTC; empty for no
     bound. Rows outside, such as the year 9999 for "never", are malformed. ``header`` is its name in
-    the header of a file, where that is none for a table (``body-mass``).
+    the header of a file, where that is none for a table (``body-mass``). ``image`` says what each
+    image of a binary column must be; others are malformed.
     """
 
     name: str
@@ -88,6 +78,7 @@ class Column:
     earliest: str = ""
     latest: str = ""
     header: str = ""
+    image: ImageShape | None = None
 
     @property
     def file_name(self) -> str:
@@ -104,6 +95,20 @@ class Derived:
 
     column: Column
     sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unpivot:
+    """Columns that hold the same of one thing each, such as of each sensor: made rows by the split.
+
+    Each row becomes as many as there are ``columns``. Of each, the text column ``name`` holds
+    which, as the header of a file calls it, and the column ``value`` its value, which may be null;
+    other columns are repeated.
+    """
+
+    columns: tuple[str, ...]
+    name: Column
+    value: Column
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,9 @@ class Source:
 
     ``records``: rows of a fixed number of bytes, without a header; ``record_bytes`` says how many
     are of each column: binary, or an unsigned number, the most significant byte first.
+
+    A wide main source may be made long by ``unpivot``; raw and deduplicated tables are as wide as
+    its files, later ones are long, their key the ``primary_key`` and the name of the column.
     """
 
     name: str
@@ -154,6 +162,25 @@ class Source:
     record_bytes: tuple[int, ...] = ()
     max_malformed_share: float = 0.05
     checks: tuple[Check, ...] = ()
+    unpivot: Unpivot | None = None
+
+    @property
+    def long_columns(self) -> tuple[Column, ...]:
+        """The columns from the split on."""
+        if self.unpivot is None:
+            return self.columns
+        kept = tuple(item for item in self.columns if item.name not in self.unpivot.columns)
+        return (*kept, self.unpivot.name, self.unpivot.value)
+
+    @property
+    def long_key(self) -> tuple[str, ...]:
+        """The primary key from the split on."""
+        return (*self.primary_key, *([self.unpivot.name.name] if self.unpivot else []))
+
+    @property
+    def rows_of_each(self) -> int:
+        """How many rows the split makes of each row."""
+        return len(self.unpivot.columns) if self.unpivot else 1
 
     @property
     def file_columns(self) -> tuple[Column, ...]:
@@ -218,7 +245,7 @@ class DatasetSpec:
     rollings: tuple[Rolling, ...] = ()
     imputes: tuple[Impute, ...] = ()
     encodes: tuple[Encode, ...] = ()
-    near_duplicates: NearDuplicates | None = None
+    near_duplicates: NearDuplicates | NearImages | None = None
     checks: dict[Layer, tuple[Check, ...]] = field(default_factory=dict)
     drift: Drift = field(default_factory=Drift)
     schedule: Schedule | None = None
@@ -247,9 +274,23 @@ class DatasetSpec:
         decides = asdict(self)
         for name in ("drift", "schedule", "files", "origin"):
             del decides[name]
+        decides = without_unused(decides)
         # younger than the contracts: one that does not use them is what it was
-        if self.label.kind == "binary":
-            for name in ("classes", "is_number", "unit"):
+        for name in ("classes", "is_number", "unit", "naive"):
+            if not decides["label"][name]:
                 del decides["label"][name]
+        for source in decides["sources"]:
+            if source["unpivot"] is None:
+                del source["unpivot"]
         said = json.dumps(decides, sort_keys=True, default=str)
         return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def without_unused(said: Any) -> Any:
+    """Leave out what is younger than the contracts where it is not used, at any depth."""
+    if isinstance(said, dict):
+        items = cast("dict[str, Any]", said).items()
+        return {k: without_unused(v) for k, v in items if k not in _YOUNGER or v != _YOUNGER[k]}
+    if isinstance(said, tuple):
+        return tuple(without_unused(item) for item in cast("tuple[Any, ...]", said))
+    return said

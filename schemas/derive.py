@@ -26,6 +26,7 @@ from schemas.encode import (
     Hashed,
     Impute,
     Numeric,
+    Picture,
     Tokens,
 )
 from schemas.interval import Interval
@@ -40,6 +41,7 @@ _FEATURE_TYPES: dict[FeatureKind, ColumnType] = {
     "numeric": "float",
     "categorical": "int",
     "tokens": "array<int>",
+    "image": "binary",
 }
 # of all texts, those without a single token
 _MOST_EMPTY = 0.05
@@ -54,7 +56,8 @@ def table_spec(spec: DatasetSpec, layer: Layer, source_name: str) -> TableSpec:
     """
     source = spec.source(source_name)
     columns = _columns(spec, layer, source)
-    key = source.primary_key if layer != "raw" else ()
+    key = source.long_key if layer not in ("raw", "deduplicated") else source.primary_key
+    key = key if layer != "raw" else ()
     stated = source.checks if layer in ("raw", "deduplicated") else ()
     if source.name == spec.main.name:
         stated += spec.checks.get(layer, ())
@@ -77,7 +80,7 @@ def main_columns(spec: DatasetSpec) -> tuple[Column, ...]:
     label = Column(
         spec.label.name, spec.label.type, is_nullable=True, unit=spec.label.unit, is_outcome=True
     )
-    return (*spec.main.columns, *derived, label, Column(SPLIT_COLUMN, "string"))
+    return (*spec.main.long_columns, *derived, label, Column(SPLIT_COLUMN, "string"))
 
 
 def early_derived(spec: DatasetSpec) -> tuple[Derived, ...]:
@@ -164,6 +167,8 @@ def feature_columns(
         elif isinstance(item, Tokens):
             name = tokens_name(item)
             made.append(FeatureColumn(name, "tokens", known.get(name, 0), item.max_length))
+        elif isinstance(item, Picture):
+            made.append(FeatureColumn(picture_name(item), "image", shape=item.shape.sizes))
         else:
             ending = "bucket" if isinstance(item, Bucketed) else "code"
             size = known.get(item.column, 0)
@@ -186,6 +191,11 @@ def tokens_name(item: Tokens) -> str:
     return f"{item.column}_tokens"
 
 
+def picture_name(item: Picture) -> str:
+    """Name of the feature that an encoding of an image makes."""
+    return f"{item.column}_image"
+
+
 def indicator_names(imputes: Sequence[Impute]) -> tuple[str, ...]:
     """Names of the indicator columns that ``imputes`` add."""
     return tuple(f"{item.column}_was_missing" for item in imputes if item.has_indicator)
@@ -203,7 +213,7 @@ def _columns(spec: DatasetSpec, layer: Layer, source: Source) -> tuple[Column, .
         imputes = imputes_of(spec, source)
         added = tuple(Column(name, "int") for name in indicator_names(imputes))
         return (*_filled(base, imputes), *added)
-    keys = tuple(column for column in source.columns if column.name in source.primary_key)
+    keys = tuple(column for column in source.long_columns if column.name in source.long_key)
     features = tuple(
         Column(item.name, _FEATURE_TYPES[item.kind]) for item in feature_columns(spec.encodes)
     )

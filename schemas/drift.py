@@ -4,8 +4,6 @@ from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-# the column of a table of predictions
-PREDICTION = "probability"
 _SHARES = ("jensen_shannon", "ks", "nulls", "new_categories")
 
 
@@ -29,7 +27,8 @@ class Limits:
 class ColumnLimits:
     """Limits of some columns in place of the data set's own.
 
-    ``columns`` are features, the label or ``probability``, what the model predicts.
+    ``columns`` are features, the label, or what the model predicts: ``probability``, or
+    ``prediction``.
     """
 
     columns: tuple[str, ...]
@@ -69,11 +68,11 @@ def bad_drift(drift: Drift, known: Collection[str]) -> Iterator[str]:
 
     Args:
         drift: Of a data set.
-        known: Columns that can be compared: features, label, ``probability``.
+        known: Columns that can be compared: features, label, what is predicted.
     """
     named = [name for item in drift.overrides for name in item.columns]
     if unknown := sorted({*named} - {*known}):
-        yield f"drift: expected features, the label or probability; got {unknown}"
+        yield f"drift: expected features, the label or what is predicted of it; got {unknown}"
     if twice := sorted({name for name in named if named.count(name) > 1}):
         yield f"drift: columns have limits twice: {twice}"
     if not 0 < drift.significance <= 1:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from schemas.image import ImageShape
 from schemas.near import TokensBy
 from schemas.target import BINARY, Target
 
@@ -142,10 +143,21 @@ class Tokens:
     by: TokensBy = "word"
 
 
-Encode: TypeAlias = Numeric | Vocabulary | Hashed | Bucketed | Cyclic | Tokens
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG file: the image of a column, of ``shape``'s size, as (height, width, channels) bytes.
+
+    Mean and deviation of each channel over the training split go into the network.
+    """
+
+    column: str
+    shape: ImageShape
+
+
+Encode: TypeAlias = Numeric | Vocabulary | Hashed | Bucketed | Cyclic | Tokens | Picture
 # below it: padding, and any token out of vocabulary
 FIRST_TOKEN = 2
-FeatureKind: TypeAlias = Literal["numeric", "categorical", "tokens"]
+FeatureKind: TypeAlias = Literal["numeric", "categorical", "tokens", "image"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +165,17 @@ class FeatureColumn:
     """One column of the features table.
 
     By its kind: ``numeric`` float32, ``categorical`` int32 codes in [0, size), ``tokens`` lists of
-    at most ``length`` such codes.
+    at most ``length`` such codes, ``image`` files of ``shape`` (height, width, channels), whose
+    channels have ``means`` and ``deviations``, in levels of 0 to 255.
     """
 
     name: str
     kind: FeatureKind
     size: int = 0
     length: int = 0
+    shape: tuple[int, ...] = ()
+    means: tuple[float, ...] = ()
+    deviations: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +184,8 @@ class FeatureSet:
 
     A model takes ``numeric`` (rows, columns) float32 and ``categorical`` (rows, columns) int32, and
     of each column of ``tokens`` (rows, length) int32 by its name, padded with 0, and (rows,) int32
-    lengths by its ``length_name``.
+    lengths by its ``length_name``; of each of ``images`` (rows, height, width, channels) uint8 by
+    its name.
     """
 
     numeric: tuple[str, ...]
@@ -177,11 +194,13 @@ class FeatureSet:
     label: str
     target: Target = BINARY
     tokens: tuple[FeatureColumn, ...] = ()
+    images: tuple[FeatureColumn, ...] = ()
 
     @property
     def columns(self) -> list[str]:
-        """Numeric names, then categorical names, then those of lists."""
-        return [*self.numeric, *self.categorical, *(column.name for column in self.tokens)]
+        """Numeric names, then categorical names, then those of lists and of images."""
+        others = (*self.tokens, *self.images)
+        return [*self.numeric, *self.categorical, *(column.name for column in others)]
 
 
 def length_name(column: str) -> str:
@@ -201,4 +220,5 @@ def select_features(
         label,
         target,
         tuple(column for column in columns if column.kind == "tokens"),
+        tuple(column for column in columns if column.kind == "image"),
     )

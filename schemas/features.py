@@ -6,7 +6,8 @@ from datetime import datetime
 
 from schemas.contract import DatasetSpec, GivenSplit, HashSplit, TimeSplit
 from schemas.derive import feature_columns, known_columns
-from schemas.encode import Bucketed, Cyclic, Encode, Hashed, Numeric, Tokens, Vocabulary
+from schemas.encode import Bucketed, Cyclic, Encode, Hashed, Numeric, Picture, Tokens, Vocabulary
+from schemas.image import bad_image
 
 
 def bad_numbers(spec: DatasetSpec) -> Iterator[str]:
@@ -32,7 +33,7 @@ def bad_numbers(spec: DatasetSpec) -> Iterator[str]:
     yield from (
         f"{type(item).__name__}: expected {said}; got {item}" for item, said in wanted if said
     )
-    keys = [*spec.main.primary_key, spec.label.name, "split"]
+    keys = [*spec.main.long_key, spec.label.name, "split"]
     names = [*keys, *(item.name for item in feature_columns(spec.encodes))]
     lower = [name.lower() for name in names]
     twice = sorted({name for name in lower if lower.count(name) > 1})
@@ -91,6 +92,12 @@ def _wanted(item: Encode) -> str:
         return "" if is_meant else "lengths, sizes and counts of 1 or more"
     if isinstance(item, Hashed):
         return "" if item.columns and item.buckets > 0 else "columns, and 1 bucket or more"
+    if isinstance(item, Picture):
+        return "; ".join(bad_image(item.column, item.shape))
+    return _wanted_of_steps(item)
+
+
+def _wanted_of_steps(item: Bucketed | Cyclic) -> str:
     if isinstance(item, Cyclic):
         return "" if 0 < item.period < math.inf else "a period above 0"
     return _wanted_of_buckets(item)

@@ -9,12 +9,12 @@ from dataclasses import replace
 from schemas import kddcup99
 from schemas.contract import Label
 
-_REMOTE_TO_LOCAL = (
+REMOTE_TO_LOCAL = (
     "ftp_write", "guess_passwd", "httptunnel", "imap", "multihop", "named", "phf", "sendmail",
     "snmpgetattack", "snmpguess", "spy", "warezclient", "warezmaster", "worm", "xlock", "xsnoop",
 )  # fmt: skip
-_USER_TO_ROOT = ("buffer_overflow", "loadmodule", "perl", "ps", "rootkit", "sqlattack", "xterm")
-_KINDS = ", ".join(f"'{name}.'" for name in (*_REMOTE_TO_LOCAL, *_USER_TO_ROOT))
+USER_TO_ROOT = ("buffer_overflow", "loadmodule", "perl", "ps", "rootkit", "sqlattack", "xterm")
+_KINDS = ", ".join(f"'{name}.'" for name in (*REMOTE_TO_LOCAL, *USER_TO_ROOT))
 
 SPEC = replace(
     kddcup99.SPEC,

@@ -11,14 +11,17 @@ from schemas.derive import (
     main_columns,
     words,
 )
-from schemas.drift import PREDICTION, bad_drift
-from schemas.encode import Encode, Hashed, Join, Rolling, Tokens, Vocabulary
+from schemas.drift import bad_drift
+from schemas.encode import Encode, Hashed, Join, Numeric, Rolling, Tokens, Vocabulary
 from schemas.features import bad_numbers
 from schemas.near import bad_near
 from schemas.schedule import bad_schedule
 from schemas.shape import bad_types
 from schemas.sources import bad_sources
-from schemas.target import bad_label
+from schemas.target import bad_label, prediction_columns
+
+# of a window: rows after the one at hand
+_LATER_ROWS = {"following", "lead"}
 
 
 def check_contract(spec: DatasetSpec) -> DatasetSpec:
@@ -42,13 +45,14 @@ def check_contract(spec: DatasetSpec) -> DatasetSpec:
         *_bad_times(spec),
         *_bad_features(spec),
         *bad_schedule(spec.schedule),
-        *bad_near(spec.near_duplicates, {item.name: item.type for item in main_columns(spec)}),
+        *bad_near(
+            spec.near_duplicates,
+            {item.name: "image" if item.image else item.type for item in main_columns(spec)},
+        ),
     ]
-    wrong = wrong or [*bad_label(spec.label)]
-    made = feature_columns(spec.encodes) if not wrong else ()
-    compared = [item.name for item in made if item.kind != "tokens"]
+    wrong = wrong or [*bad_label(spec.label), *_bad_naive(spec)]
     wrong = wrong or [*bad_numbers(spec)]
-    wrong = wrong or [*bad_drift(spec.drift, (*compared, spec.label.name, PREDICTION))]
+    wrong = wrong or [*bad_drift(spec.drift, _compared(spec))]
     if wrong:
         raise ContractError(f"contract {spec.name}: {'; '.join(wrong)}")
     return spec
@@ -57,6 +61,13 @@ def check_contract(spec: DatasetSpec) -> DatasetSpec:
 def encoded_columns(item: Encode) -> tuple[str, ...]:
     """Columns that one encoding reads."""
     return item.columns if isinstance(item, Hashed) else (item.column,)
+
+
+def _compared(spec: DatasetSpec) -> tuple[str, ...]:
+    """Columns whose drift is watched: lists and images have no distribution of their own."""
+    made = feature_columns(spec.encodes)
+    features = [item.name for item in made if item.kind in ("numeric", "categorical")]
+    return (*features, spec.label.name, *prediction_columns(spec.label.kind))
 
 
 def _bad_derived(spec: DatasetSpec) -> Iterator[str]:
@@ -69,6 +80,8 @@ def _bad_derived(spec: DatasetSpec) -> Iterator[str]:
         used = [outcomes[word] for word in sorted(words(item.sql)) if word in outcomes]
         if used and not item.column.is_outcome:
             yield f"{item.column.name} is computed from outcomes {used}: mark it is_outcome"
+        if words(item.sql) & _LATER_ROWS and not item.column.is_outcome:
+            yield f"{item.column.name} looks at later rows: mark it is_outcome"
         if item.column.is_outcome:
             outcomes[item.column.name.lower()] = item.column.name
 
@@ -137,6 +150,13 @@ def _bad_features(spec: DatasetSpec) -> Iterator[str]:
                     "the report and in each model; encode it with Hashed"
                 )
     yield from _bad_imputes(spec, set(known))
+
+
+def _bad_naive(spec: DatasetSpec) -> Iterator[str]:
+    name = spec.label.naive
+    found = [item for item in spec.encodes if isinstance(item, Numeric) and item.column == name]
+    if name and not any(not item.is_log and item.scale != "minmax" for item in found):
+        yield f"label {spec.label.name}: its naive forecast {name!r} is no Numeric feature as it is"
 
 
 def _bad_imputes(spec: DatasetSpec, known: set[str]) -> Iterator[str]:

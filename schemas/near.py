@@ -31,9 +31,39 @@ class NearDuplicates:
     within: Literal["filter", "report"] = "filter"
 
 
-def bad_near(near: NearDuplicates | None, columns: dict[str, str]) -> Iterator[str]:
+HASH_BITS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class NearImages:
+    """Images that look alike, looked for when the split is made.
+
+    Two are near if their difference hashes of 256 bits differ in at most ``distance`` of them.
+    ``across`` and ``within`` are those of ``NearDuplicates``. Images of the same pixels are
+    counted apart.
+    """
+
+    column: str
+    distance: int = 10
+    across: Literal["filter", "report"] = "filter"
+    within: Literal["filter", "report"] = "filter"
+
+    @property
+    def similarity(self) -> float:
+        """The least Jaccard similarity of two hashes as sets of bits."""
+        # a little less: the quotient of a pair just that far apart is rounded
+        return (HASH_BITS - self.distance) / (HASH_BITS + self.distance) - 1e-9
+
+
+def bad_near(near: NearDuplicates | NearImages | None, columns: dict[str, str]) -> Iterator[str]:
     """Say what is wrong with ``near``; ``columns`` are those of the main source and their types."""
     if near is None:
+        return
+    if isinstance(near, NearImages):
+        if columns.get(near.column) != "image":
+            yield f"near_duplicates needs a column with an image; got {near.column!r}"
+        if not 0 <= near.distance <= HASH_BITS // 8:
+            yield f"near_duplicates: expected a distance from 0 to 32; got {near.distance}"
         return
     if columns.get(near.column) != "string":
         yield f"near_duplicates needs a string column of the main source; got {near.column!r}"

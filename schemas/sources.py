@@ -13,6 +13,7 @@ from schemas.contract import (
     DatasetSpec,
     Source,
 )
+from schemas.image import bad_image
 from schemas.paths import bad_pattern, path_fields
 from schemas.published import bad_files, bad_locations
 
@@ -36,9 +37,10 @@ def bad_sources(spec: DatasetSpec) -> Iterator[str]:
         return
     yield from _bad_names("sources", [source.name for source in spec.sources])
     yield from bad_files(spec.name, spec.files, spec.origin)
-    made = [*spec.main.columns, *(item.column for item in spec.derived)]
+    made = [*spec.main.long_columns, *(item.column for item in spec.derived)]
     names = [*(column.name for column in made), spec.label.name, SPLIT_COLUMN]
     yield from _bad_names("columns of the main source", names)
+    yield from _bad_unpivot(spec)
     for source in spec.sources:
         names = [column.name for column in source.columns]
         if source is not spec.main:
@@ -46,7 +48,8 @@ def bad_sources(spec: DatasetSpec) -> Iterator[str]:
         yield from _bad_keys(source)
         yield from _bad_content_key(source)
         yield from _bad_format(source)
-        yield from (f"source {source.name}: {said}" for said in _bad_bytes(source))
+        wrong = (*_bad_images(source), *_bad_bytes(source))
+        yield from (f"source {source.name}: {said}" for said in wrong)
         files = [file.name for file in spec.files]
         yield from bad_locations(spec.name, source.locations, files)
     for column in [column for source in spec.sources for column in source.columns]:
@@ -97,6 +100,22 @@ def _bad_content_key(source: Source) -> Iterator[str]:
         yield f"source {source.name} needs a column"
 
 
+def _bad_unpivot(spec: DatasetSpec) -> Iterator[str]:
+    if named := [source.name for source in spec.sources[1:] if source.unpivot]:
+        yield f"sources {named}: only the main source can be unpivoted"
+    source, wanted = spec.main, spec.main.unpivot
+    if wanted is None:
+        return
+    found = [column for column in source.columns if column.name in wanted.columns]
+    kept = {*source.primary_key, *source.version_by, source.time, source.content_key}
+    if len(found) < len(wanted.columns) or not found or kept & {*wanted.columns}:
+        yield f"source {source.name}: unpivot expects columns that are there and no key or time"
+    if kinds := {column.type for column in found} - {wanted.value.type}:
+        yield f"source {source.name}: unpivot expects {wanted.value.type}s; got {sorted(kinds)}"
+    if wanted.name.type != "string" or wanted.name.is_nullable or not wanted.value.is_nullable:
+        yield f"source {source.name}: unpivot needs a string name and a value that may be null"
+
+
 def _bad_format(source: Source) -> Iterator[str]:
     mark = source.delimiter
     if not mark or set(mark) & set(_UNFIT_IN_DELIMITER):
@@ -130,11 +149,23 @@ def _bad_bytes(source: Source) -> Iterator[str]:
     ):
         yield f"expected record_bytes, 1 or more, for each column; got {source.record_bytes}"
     else:
-        pairs = zip(source.file_columns, source.record_bytes, strict=True)
-        most = {"int": 3, "long": 7}
-        wrong = [c.name for c, n in pairs if c.type != "binary" and n > most.get(c.type, 0)]
-        if wrong:
-            yield f"expected binary, int of 3 bytes or long of 7 at most; {wrong} are others"
+        yield from _bad_record(source)
+
+
+def _bad_record(source: Source) -> Iterator[str]:
+    pairs = zip(source.file_columns, source.record_bytes, strict=True)
+    most = {"int": 3, "long": 7}
+    wrong = [c.name for c, n in pairs if c.type != "binary" and n > most.get(c.type, 0)]
+    if wrong:
+        yield f"expected binary, int of 3 bytes or long of 7 at most; {wrong} are others"
+
+
+def _bad_images(source: Source) -> Iterator[str]:
+    for column in source.columns:
+        if column.image and (column.type != "binary" or column not in source.content_columns):
+            yield f"expected the image {column.name} as binary, in the format files or records"
+        elif column.image:
+            yield from bad_image(column.name, column.image)
 
 
 def _bad_paths(source: Source) -> Iterator[str]:

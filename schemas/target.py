@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+# columns of a table of predictions
+PROBABILITY, PREDICTION = "probability", "prediction"
 LabelKind: TypeAlias = Literal["binary", "classes", "number"]
 _LABEL_TYPES: dict[LabelKind, Literal["int", "string", "double"]] = {
     "binary": "int",
@@ -26,6 +28,9 @@ class Label:
     gives a number in ``unit``, float32 in the features table. A name that is not declared, or a
     number that is not finite, sends its row to quarantine when rows are split.
 
+    ``naive`` is a column that is taken for the number as it is by whoever has no model, such as the
+    last reading for the next one; it is also a ``Numeric`` feature, and evaluated beside them.
+
     Rows whose label is null are filtered from the features with the rule ``no_label``.
     """
 
@@ -35,6 +40,7 @@ class Label:
     classes: tuple[str, ...] = ()
     is_number: bool = False
     unit: str = ""
+    naive: str = ""
 
     @property
     def kind(self) -> LabelKind:
@@ -86,6 +92,13 @@ def target_of(label: Label, mean: float = 0.0, deviation: float = 1.0) -> Target
     return Target(label.kind, label.classes, label.unit, mean, deviation)
 
 
+def prediction_columns(kind: LabelKind) -> dict[str, Literal["double", "string"]]:
+    """Give the columns that a table of predictions has for such a label, and their types."""
+    if kind == "classes":
+        return {PREDICTION: "string", PROBABILITY: "double"}
+    return {PREDICTION: "double"} if kind == "number" else {PROBABILITY: "double"}
+
+
 def bad_label(label: Label) -> Iterator[str]:
     """Say what is wrong with a label, one phrase for each mistake."""
     if label.classes and label.is_number:
@@ -94,8 +107,8 @@ def bad_label(label: Label) -> Iterator[str]:
         yield f"label {label.name}: expected two classes or more, with names; got {label.classes}"
     if twice := sorted({name for name in label.classes if label.classes.count(name) > 1}):
         yield f"label {label.name}: classes come twice: {twice}"
-    if label.unit and not label.is_number:
-        yield f"label {label.name}: only a number has a unit; got {label.unit!r}"
+    if (label.unit or label.naive) and not label.is_number:
+        yield f"label {label.name}: only a number has a unit or a naive forecast"
 
 
 def bad_target(target: Target) -> str:

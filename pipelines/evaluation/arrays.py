@@ -15,20 +15,22 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import TableError
 from pipelines.padded import pad_lists
+from pipelines.pictures import from_png
 from schemas.encode import FeatureSet, length_name
 
 
 @dataclass(frozen=True, slots=True)
 class Arrays:
-    """Rows as a model takes them: float32 (rows, n), int32 (rows, m), int32 (rows,).
+    """Rows as a model takes them: float32 (rows, n), int32 (rows, m); and labels, (rows,).
 
-    ``others`` holds further inputs by their names, an array (rows, ...) each: of a list of tokens
-    (rows, length) int32 and its (rows,) lengths.
+    Labels are int32, of a number float32. ``others`` holds further inputs by their names, an array
+    (rows, ...) each: of a list of tokens (rows, length) int32 and its (rows,) lengths, of images
+    (rows, height, width, channels) uint8.
     """
 
     numeric: npt.NDArray[np.float32]
     categorical: npt.NDArray[np.int32]
-    label: npt.NDArray[np.int32]
+    label: npt.NDArray[Any]
     others: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -77,7 +79,9 @@ def to_arrays(batch: pa.RecordBatch, features: FeatureSet) -> Arrays:
     for item in features.tokens:
         lists = _whole_column(batch, item.name)
         others[item.name], others[length_name(item.name)] = pad_lists(lists, item.length, np.int32)
-    return Arrays(numeric, categorical, label.astype(np.int32), others)
+    for item in features.images:
+        others[item.name] = from_png(_whole_column(batch, item.name).to_pylist(), item.shape)
+    return Arrays(numeric, categorical, label.astype(_label_dtype(features)), others)
 
 
 def read_batches(
@@ -114,13 +118,18 @@ def join_arrays(parts: Sequence[Arrays], features: FeatureSet) -> Arrays:
         codes = np.empty((0, len(features.categorical)), np.int32)
         others = {item.name: np.empty((0, item.length), np.int32) for item in features.tokens}
         others |= {length_name(name): np.empty(0, np.int32) for name in [*others]}
-        return Arrays(empty, codes, np.empty(0, np.int32), others)
+        others |= {item.name: np.empty((0, *item.shape), np.uint8) for item in features.images}
+        return Arrays(empty, codes, np.empty(0, _label_dtype(features)), others)
     return Arrays(
         np.concatenate([part.numeric for part in parts]),
         np.concatenate([part.categorical for part in parts]),
         np.concatenate([part.label for part in parts]),
         {name: np.concatenate([part.others[name] for part in parts]) for name in parts[0].others},
     )
+
+
+def _label_dtype(features: FeatureSet) -> Any:
+    return np.int32 if features.target.num_classes else np.float32
 
 
 def _drawn(batch: Arrays, share: float, random: np.random.Generator) -> Arrays:

@@ -1,16 +1,17 @@
 """The bars a network has to pass: trained on the same features and the same training rows."""
 
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 
 from pipelines.evaluation.arrays import Arrays
 from pipelines.evaluation.bags import fit_tf_idf, frequent_counts
@@ -20,6 +21,9 @@ from schemas.encode import FeatureSet
 MAJORITY = "majority_class"
 LOGISTIC = "logistic_regression"
 TREES = "gradient_boosted_trees"
+MEAN, MEDIAN = "mean", "median"
+RIDGE = "ridge_regression"
+NAIVE = "naive_forecast"
 # HistGradientBoosting keeps one of its 256 bins for missing values
 _MAX_CODES = 255
 # trees take no sparse matrix
@@ -27,28 +31,64 @@ _MAX_TOKENS = 300
 
 
 def fit_baselines(train: Arrays, features: FeatureSet, seed: int) -> dict[str, Predictor]:
-    """Fit every baseline on ``train``; the names are the constants of this module."""
+    """Fit every baseline of the label's kind on ``train``; names are constants of this module."""
+    is_number = features.target.kind == "number"
     # side by side: each of the two slow ones keeps to one thread
     with ThreadPoolExecutor() as pool, warnings.catch_warnings():
         # 200 steps of L-BFGS change the area's fourth digit no more, whatever the gradient says
         warnings.simplefilter("ignore", ConvergenceWarning)
         trees = pool.submit(fit_trees, train, features, seed)
+        if is_number:
+            simple = {name: fit_constant(train, name) for name in (MEAN, MEDIAN)}
+            return {**simple, RIDGE: fit_ridge(train, features), TREES: trees.result()}
         logistic = fit_logistic(train, features)
         return {
-            MAJORITY: fit_majority(train),
+            MAJORITY: fit_majority(train, features),
             LOGISTIC: logistic,
             TREES: trees.result(),
         }
 
 
-def fit_majority(train: Arrays) -> Predictor:
-    """Give every row the share of positives in ``train`` (scikit-learn ``DummyClassifier``)."""
+def fit_majority(train: Arrays, features: FeatureSet) -> Predictor:
+    """Give every row the shares of the classes in ``train`` (``DummyClassifier``)."""
     model = DummyClassifier(strategy="prior").fit(train.numeric, train.label)
-    return lambda arrays: _positive(model.predict_proba(arrays.numeric))
+    return _probabilities(model, features, lambda arrays: arrays.numeric)
+
+
+def fit_constant(train: Arrays, strategy: str) -> Predictor:
+    """Give every row the ``mean`` or the ``median`` label of ``train`` (``DummyRegressor``)."""
+    model = DummyRegressor(strategy=strategy).fit(train.numeric, train.label.astype(np.float64))
+    return lambda arrays: np.asarray(model.predict(arrays.numeric), np.float64)
+
+
+def naive_forecast(place: int, shift: float, width: float) -> Predictor:
+    """Give every row one of its numbers, as it was before it was scaled.
+
+    Args:
+        place: Of the numeric feature.
+        shift: By which it was scaled: (x - shift) / width.
+        width: See there.
+    """
+    return lambda arrays: arrays.numeric[:, place].astype(np.float64) * width + shift
 
 
 def fit_logistic(train: Arrays, features: FeatureSet) -> Predictor:
-    """Fit an L2-regularised logistic regression, C = 1, by L-BFGS.
+    """Fit an L2-regularised logistic regression, C = 1, by L-BFGS; multinomial for classes."""
+    encode = linear_inputs(train, features)
+    model = LogisticRegression(C=1.0, max_iter=200)
+    model.fit(encode(train), train.label)
+    return _probabilities(model, features, encode)
+
+
+def fit_ridge(train: Arrays, features: FeatureSet) -> Predictor:
+    """Fit a linear regression with an L2 penalty, alpha = 1."""
+    encode = linear_inputs(train, features)
+    model = Ridge(alpha=1.0).fit(encode(train), train.label.astype(np.float64))
+    return lambda arrays: model.predict(encode(arrays)).astype(np.float64)
+
+
+def linear_inputs(train: Arrays, features: FeatureSet) -> Callable[[Arrays], Any]:
+    """Give a function from rows to the sparse inputs of a linear model.
 
     Numeric columns are standardised on ``train``; codes become one-hot columns, kept sparse: a
     row stores its numbers and one entry for each code. Lists of tokens become TF-IDF weights.
@@ -63,9 +103,7 @@ def fit_logistic(train: Arrays, features: FeatureSet) -> Predictor:
         texts = [weigh(arrays) for weigh in weighed]
         return sparse.hstack([numeric, codes, *texts], format="csr")
 
-    model = LogisticRegression(C=1.0, max_iter=200)
-    model.fit(encode(train), train.label)
-    return lambda arrays: _positive(model.predict_proba(encode(arrays)))
+    return encode
 
 
 def fit_trees(train: Arrays, features: FeatureSet, seed: int) -> Predictor:
@@ -86,9 +124,13 @@ def fit_trees(train: Arrays, features: FeatureSet, seed: int) -> Predictor:
     is_category += [False] * (matrix.shape[1] - len(is_category))
     # scikit-learn takes a mask here too; its inferred type says text only
     mask: Any = np.array(is_category, bool)
+    if features.target.kind == "number":
+        regressor = HistGradientBoostingRegressor(categorical_features=mask, random_state=seed)
+        regressor.fit(matrix, train.label.astype(np.float64))
+        return lambda arrays: regressor.predict(side_by_side(arrays)).astype(np.float64)
     model = HistGradientBoostingClassifier(categorical_features=mask, random_state=seed)
     model.fit(matrix, train.label)
-    return lambda arrays: _positive(model.predict_proba(side_by_side(arrays)))
+    return _probabilities(model, features, side_by_side)
 
 
 def one_hot(codes: npt.NDArray[np.int32], sizes: tuple[int, ...]) -> Any:
@@ -103,5 +145,15 @@ def one_hot(codes: npt.NDArray[np.int32], sizes: tuple[int, ...]) -> Any:
     return sparse.csr_matrix((ones, columns, bounds), shape=(rows, int(sum(sizes))))
 
 
-def _positive(probabilities: Any) -> npt.NDArray[np.float64]:
-    return probabilities[:, 1].astype(np.float64)
+def _probabilities(model: Any, features: FeatureSet, encode: Callable[[Arrays], Any]) -> Predictor:
+    """Give the probability of label 1, (rows,); of classes those of all that are declared."""
+    if features.target.kind == "binary":
+        return lambda arrays: model.predict_proba(encode(arrays))[:, 1].astype(np.float64)
+
+    def predict(arrays: Arrays) -> npt.NDArray[np.float64]:
+        # a class that the training rows do not have is never expected
+        found = np.zeros((len(arrays), features.target.width))
+        found[:, model.classes_] = model.predict_proba(encode(arrays))
+        return found
+
+    return predict

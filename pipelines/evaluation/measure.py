@@ -1,4 +1,7 @@
-"""Every figure of every predictor on the test split, with thresholds chosen on validation."""
+"""What every predictor says of the rows of a split; and the figures of a label of 0 or 1.
+
+Of classes and numbers see ``measure_classes`` and ``measure_numbers``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -26,11 +29,11 @@ CALIBRATION_RULE = (
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Labels of one split and the probability that each predictor gives to each row."""
+    """Labels of one split, and what each predictor says of each row, see ``open_predictor``."""
 
     split: str
-    label: npt.NDArray[np.int32]
-    probability: dict[str, npt.NDArray[np.float64]]
+    label: npt.NDArray[Any]
+    said: dict[str, npt.NDArray[np.float64]]
 
 
 def score_split(
@@ -39,36 +42,39 @@ def score_split(
     """Apply every predictor to the rows of ``files``; only labels and scores stay in memory.
 
     Raises:
-        TrainingError: The split is empty or has one class, or a probability is not finite.
+        TrainingError: The split is empty or has one class, or what is said is not finite.
     """
-    labels: list[npt.NDArray[np.int32]] = []
+    labels: list[npt.NDArray[Any]] = []
     found: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in predictors}
     for batch in read_batches(files, features):
         labels.append(batch.label)
         for name, predict in predictors.items():
             found[name].append(predict(batch))
     label = np.concatenate(labels) if labels else np.empty(0, np.int32)
-    check_classes(label, split, features.label)
-    probability = {name: np.concatenate(parts) for name, parts in found.items()}
-    for name, values in probability.items():
+    check_labels(label, split, features)
+    said = {name: np.concatenate(parts) for name, parts in found.items()}
+    for name, values in said.items():
         _check_finite(values, name, split)
-    return Scores(split, label, probability)
+    return Scores(split, label, said)
 
 
-def check_classes(label: npt.NDArray[np.int32], split: str, name: str) -> None:
-    """Raise ``TrainingError`` unless ``label`` holds both classes, 0 and 1."""
+def check_labels(label: npt.NDArray[Any], split: str, features: FeatureSet) -> None:
+    """Raise ``TrainingError`` unless ``label`` holds 0 and 1, two classes, or two numbers."""
+    name, kind = features.label, features.target.kind
     if not label.size:
         raise TrainingError(
-            f"the {split} split is empty: expected rows of both classes of {name}. "
+            f"the {split} split is empty: expected rows with {name} of more than one value. "
             "Widen the split's range in the contract or give more data"
         )
-    classes = np.unique(label).tolist()
-    if classes != [0, 1]:
-        raise TrainingError(
-            f"the {split} split has {label.size} rows with {name} in {classes}: expected both 0 "
-            "and 1, or no figure of it means anything. Look at the label's expression and at the "
-            "split's range in the contract"
-        )
+    if label.min() != label.max():
+        return
+    words = {"binary": "both 0 and 1", "classes": "two classes or more"}
+    came = features.target.classes[label[0]] if kind == "classes" else label[0].item()
+    raise TrainingError(
+        f"the {split} split has {label.size} rows with {name} in [{came}]: expected "
+        f"{words.get(kind, 'numbers that differ')}, or no figure of it means anything. Look at the "
+        "label's expression and at the split's range in the contract"
+    )
 
 
 def measure(
@@ -86,14 +92,14 @@ def measure(
             test.label,
             probability,
             fixed_thresholds.get(name)
-            or metrics.best_f1_threshold(validation.label, validation.probability[name]),
+            or metrics.best_f1_threshold(validation.label, validation.said[name]),
         )
-        for name, probability in test.probability.items()
+        for name, probability in test.said.items()
     }
 
 
 def _figures(
-    label: npt.NDArray[np.int32], probability: npt.NDArray[np.float64], threshold: float
+    label: npt.NDArray[Any], probability: npt.NDArray[np.float64], threshold: float
 ) -> dict[str, Any]:
     counts = metrics.confusion(label, probability, threshold)
     return {
@@ -105,10 +111,10 @@ def _figures(
 
 
 def _check_finite(values: npt.NDArray[np.float64], name: str, split: str) -> None:
-    broken = int(np.sum(~np.isfinite(values)))
+    broken = int(np.sum(~np.isfinite(values.reshape(len(values), -1)).all(axis=1)))
     if broken:
         raise TrainingError(
-            f"{name} gives no finite probability for {broken} of {values.size} rows of the {split} "
-            "split; expected numbers in [0, 1]. Its weights or the features hold NaN: train again "
-            "with a lower learning rate, and run the features' checks"
+            f"{name} gives no finite number for {broken} of {len(values)} rows of the {split} "
+            "split. Its weights or the features hold NaN: train again with a lower learning rate, "
+            "and run the features' checks"
         )

@@ -4,8 +4,9 @@ Colours are those of Okabe and Ito, told apart by colour-blind readers; each mod
 line style, so the plots survive a black and white printer.
 """
 
+from collections.abc import Callable, Mapping
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,8 +16,9 @@ from matplotlib.figure import Figure
 from pipelines.evaluation import metrics
 from pipelines.evaluation.measure import NETWORK, Scores
 
-_STYLES = (("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", "-."), ("#7A7A7A", ":"))
+STYLES = (("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", "-."), ("#7A7A7A", ":"))
 _MAX_POINTS = 2000
+Drawing: TypeAlias = Callable[[Axes, Scores], None]
 _INCHES = (5.2, 4.2)
 _DPI = 130
 
@@ -28,28 +30,35 @@ def draw_plots(test: Scores, title: str) -> dict[str, bytes]:
         test: Labels and probabilities by predictor.
         title: Second line of each title: what was predicted, on which rows.
     """
-    drawings = {
+    drawings: dict[str, tuple[Drawing, str]] = {
         "roc.png": (_draw_roc, "ROC curve"),
         "precision_recall.png": (_draw_precision_recall, "Precision and recall"),
         "calibration.png": (_draw_calibration, "Calibration"),
         "scores.png": (_draw_scores, "Scores by class, network"),
     }
+    return draw_each(drawings, test, title)
+
+
+def draw_each(
+    drawings: Mapping[str, tuple[Drawing, str]], test: Scores, title: str
+) -> dict[str, bytes]:
+    """Draw each plot, by file name what draws it and its heading; gives PNG bytes by file name."""
     found: dict[str, bytes] = {}
     for name, (draw, heading) in drawings.items():
         figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
         axes = figure.add_subplot()
-        draw(axes, test)
-        axes.set_title(f"{heading}\n{title}", fontsize=10)
         axes.grid(True, color="#dddddd", linewidth=0.6)
         axes.set_axisbelow(True)
-        found[name] = _to_png(figure)
+        draw(axes, test)
+        axes.set_title(f"{heading}\n{title}", fontsize=10)
+        found[name] = to_png(figure)
     return found
 
 
 def _draw_roc(axes: Axes, test: Scores) -> None:
     for name, style, ranking in _rankings(test):
         false_rate, true_rate = metrics.roc_curve(ranking)
-        axes.plot(*_thinned(false_rate, true_rate), **style, label=_spoken(name))
+        axes.plot(*_thinned(false_rate, true_rate), **style, label=spoken(name))
     axes.set_xlabel("false positive rate (share of negatives)")
     axes.set_ylabel("true positive rate (share of positives)")
     axes.legend(loc="lower right", fontsize=8)
@@ -61,7 +70,7 @@ def _draw_precision_recall(axes: Axes, test: Scores) -> None:
         # the first points stand on a handful of rows: they are noise that hides the curve
         is_steady = recall >= min(0.01, float(recall[-1]))
         points = _thinned(recall[is_steady], precision[is_steady])
-        axes.plot(*points, **style, label=_spoken(name))
+        axes.plot(*points, **style, label=spoken(name))
     axes.set_xlabel("recall (share of positives found)")
     axes.set_ylabel("precision (share of calls that are right)")
     axes.set_ylim(0, 1.02)
@@ -70,19 +79,19 @@ def _draw_precision_recall(axes: Axes, test: Scores) -> None:
 
 def _draw_calibration(axes: Axes, test: Scores) -> None:
     axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=1, label="perfect")
-    for (name, score), (colour, line) in zip(test.probability.items(), _STYLES, strict=False):
+    for (name, score), (colour, line) in zip(test.said.items(), STYLES, strict=False):
         bins = metrics.calibration_bins(test.label, score)
         style: dict[str, Any] = {"color": colour, "linestyle": line, "marker": "o"}
-        axes.plot(bins.score, bins.positive_share, **style, markersize=4, label=_spoken(name))
+        axes.plot(bins.score, bins.positive_share, **style, markersize=4, label=spoken(name))
     axes.set_xlabel("mean predicted probability of the bin")
     axes.set_ylabel("share of positives in the bin")
     axes.legend(loc="upper left", fontsize=8)
 
 
 def _draw_scores(axes: Axes, test: Scores) -> None:
-    score = test.probability[NETWORK]
+    score = test.said[NETWORK]
     edges = np.linspace(0, 1, 41)
-    for value, (colour, line) in zip((0, 1), (_STYLES[0], _STYLES[1]), strict=True):
+    for value, (colour, line) in zip((0, 1), (STYLES[0], STYLES[1]), strict=True):
         rows = score[test.label == value]
         weights = np.full(rows.size, 1 / max(rows.size, 1))
         style: dict[str, Any] = {"color": colour, "linestyle": line, "linewidth": 1.6}
@@ -95,7 +104,7 @@ def _draw_scores(axes: Axes, test: Scores) -> None:
 
 def _rankings(test: Scores) -> list[tuple[str, dict[str, Any], metrics.Ranking]]:
     found: list[tuple[str, dict[str, Any], metrics.Ranking]] = []
-    for (name, score), (colour, line) in zip(test.probability.items(), _STYLES, strict=False):
+    for (name, score), (colour, line) in zip(test.said.items(), STYLES, strict=False):
         style = {"color": colour, "linestyle": line, "linewidth": 1.6}
         found.append((name, style, metrics.rank(test.label, score)))
     return found
@@ -106,11 +115,13 @@ def _thinned(x: Any, y: Any) -> tuple[Any, Any]:
     return x[kept], y[kept]
 
 
-def _spoken(name: str) -> str:
+def spoken(name: str) -> str:
+    """Give the name of a predictor as people read it."""
     return name.replace("_", " ")
 
 
-def _to_png(figure: Figure) -> bytes:
+def to_png(figure: Figure) -> bytes:
+    """Give the picture, the same bytes for the same figure."""
     FigureCanvasAgg(figure)
     content = BytesIO()
     # no clock in the file: the same scores give the same bytes

@@ -20,6 +20,7 @@ from pipelines.evaluation.model_file import check_model_file
 from pipelines.state import file_digest
 from pipelines.storage.copies import local_file
 from pipelines.storage.place import place
+from schemas.target import BINARY, Target
 
 Predictor: TypeAlias = Callable[[Arrays], npt.NDArray[np.float64]]
 
@@ -28,22 +29,26 @@ _CHUNK_ROWS = 512
 _opened: list[str] = []
 
 
-def open_predictor(model: str, digest: str, num_threads: int = 0) -> Predictor:
+def open_predictor(
+    model: str, digest: str, target: Target = BINARY, num_threads: int = 0
+) -> Predictor:
     """Open the ``.keras`` file ``model``, once per process.
 
     Args:
         model: Path of the file.
         digest: SHA-256 it must have, in hex; checked before anything of it is read as a model.
+        target: What it must give.
         num_threads: TensorFlow's threads in this process, 0 for one per core. Only the first
             model that a process opens can set it.
 
     Returns:
-        A function from arrays of any number of rows to (rows,) probabilities.
+        A function from arrays of any number of rows: to the probability of label 1, (rows,); of
+        classes to the probability of each, (rows, K); of a number to it, (rows,).
 
     Raises:
         ParameterError: The file is missing, has another digest, or is no plain network.
     """
-    return _open(model, digest, num_threads)
+    return _open(model, digest, target, num_threads)
 
 
 def num_opened(model: str) -> int:
@@ -52,19 +57,23 @@ def num_opened(model: str) -> int:
 
 
 @cache
-def _open(model: str, digest: str, num_threads: int) -> Predictor:
+def _open(model: str, digest: str, target: Target, num_threads: int) -> Predictor:
     with local_file(place(model)) as file:
         check_digest(file, digest, model)
         check_model_file(file)
-        return _load(model, file, num_threads)
+        _set_threads(num_threads)
+        return make_predictor(_load(model, file), target)
 
 
-def _load(model: str, file: Path, num_threads: int) -> Predictor:
+def _set_threads(num_threads: int) -> None:
     import tensorflow as tf  # noqa: PLC0415  seconds to import: see the module
 
     if num_threads and not _opened:
         tf.config.threading.set_intra_op_parallelism_threads(num_threads)
         tf.config.threading.set_inter_op_parallelism_threads(num_threads)
+
+
+def _load(model: str, file: Path) -> Any:
     import keras  # noqa: PLC0415
 
     try:
@@ -76,7 +85,7 @@ def _load(model: str, file: Path, num_threads: int) -> Predictor:
             "the file was altered, delete it and run train again"
         ) from error
     _opened.append(model)
-    return make_predictor(loaded)
+    return loaded
 
 
 def check_digest(file: Path, digest: str, name: str = "") -> None:
@@ -92,37 +101,41 @@ def check_digest(file: Path, digest: str, name: str = "") -> None:
         )
 
 
-def make_predictor(model: Any) -> Predictor:
+def make_predictor(model: Any, target: Target = BINARY) -> Predictor:
     """Trace ``model`` once, for any number of rows.
 
     Args:
         model: A Keras model whose inputs are some of those of ``Arrays``, by name, and output
-            (rows, 1): a probability, from a last layer with a sigmoid, or a logit, from one without
-            activation.
+            (rows, ``target.width``): probabilities, from a last layer with a sigmoid or a softmax,
+            or logits, from one without activation; or a number.
+        target: What it must give.
 
     Raises:
-        ParameterError: The last layer has another activation.
+        ParameterError: The last layer has another width or activation.
     """
     import tensorflow as tf  # noqa: PLC0415
 
-    is_logit = _gives_logit(model)
+    is_logit = _gives_logits(model, target)
+    shape = (-1, target.width) if target.kind == "classes" else (-1,)
     kinds = {tensor.name: tf.as_dtype(tensor.dtype) for tensor in model.inputs}
     shapes = {tensor.name: (None, *tensor.shape[1:]) for tensor in model.inputs}
     signature = {name: tf.TensorSpec(shapes[name], kinds[name]) for name in kinds}
 
     def infer(inputs: dict[str, Any]) -> Any:
         output = model(inputs, training=False)
-        return tf.sigmoid(output) if is_logit else output
+        if not is_logit:
+            return output
+        return tf.sigmoid(output) if target.kind == "binary" else tf.nn.softmax(output)
 
     apply = tf.function(infer, input_signature=[signature])
 
     def predict(arrays: Arrays) -> npt.NDArray[np.float64]:
-        found = np.empty(len(arrays), np.float64)
+        found = np.empty((len(arrays), *shape[1:]), np.float64)
         for places in _chunks(arrays):
             rows = arrays.take(places).trimmed()
             given = {"numeric": rows.numeric, "categorical": rows.categorical, **rows.others}
             output = apply({name: tf.constant(given[name], kinds[name]) for name in kinds})
-            found[places] = output.numpy().reshape(-1)
+            found[places] = output.numpy().reshape(shape)
         return found
 
     return predict
@@ -139,12 +152,15 @@ def _chunks(arrays: Arrays) -> Iterator[Any]:
         yield order[begin : begin + _CHUNK_ROWS]
 
 
-def _gives_logit(model: Any) -> bool:
+def _gives_logits(model: Any, target: Target) -> bool:
     layer = model.get_layer(model.output_names[0])
     activation = getattr(getattr(layer, "activation", None), "__name__", "none")
-    if activation not in ("sigmoid", "linear"):
+    width = model.outputs[0].shape[-1]
+    known = {"binary": ("sigmoid", "linear"), "classes": ("softmax", "linear")}
+    allowed = known.get(target.kind, ("linear", "none"))
+    if activation not in allowed or width != target.width:
         raise ParameterError(
-            f"expected a model whose last layer is linear (a logit) or a sigmoid (a probability); "
-            f"layer {layer.name} has the activation {activation}"
+            f"expected a model whose last layer has the activation {' or '.join(allowed)} and the "
+            f"width {target.width}; {layer.name} has the activation {activation} and {width}"
         )
-    return bool(activation == "linear")
+    return target.kind != "number" and activation == "linear"

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.encode import FeatureSet, length_name
+from schemas.encode import FeatureColumn, FeatureSet, length_name
 
 _WIDTHS = 4
 NUMERIC, CATEGORICAL, LABEL = "numeric", "categorical", "label"
@@ -49,13 +49,15 @@ class ListColumn:
 class ImageColumn:
     """A column of encoded images (JPEG, PNG, BMP), given as (rows, height, width, channels) uint8.
 
-    An image of another size is resized, bilinear with antialiasing.
+    An image of another size is resized, bilinear with antialiasing. ``means`` are those of its
+    channels over the training split, if they are known.
     """
 
     name: str
     height: int
     width: int
     channels: int = 3
+    means: tuple[float, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -113,6 +115,7 @@ class InputColumns:
             features.sizes,
             features.label,
             tuple(lists),
+            tuple(_image_column(item) for item in features.images),
             num_classes=features.target.num_classes,
         )
 
@@ -144,3 +147,8 @@ class InputColumns:
                 fields.append(Field(length_name(column.name), (), np.int32))
         fields += [Field(column.name, (), object) for column in self.images]
         return tuple(fields)
+
+
+def _image_column(item: FeatureColumn) -> ImageColumn:
+    height, width, channels = item.shape
+    return ImageColumn(item.name, height, width, channels, item.means)

@@ -9,7 +9,7 @@ and takes 3 ms of a processor for each batch (rows in memory: 0.5 against 0.9 mi
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from pipelines.errors import ParameterError, TableError
 from pipelines.loading.ahead import ahead
 from pipelines.loading.aligned import aligned_empty, to_tensor
+from pipelines.loading.augment import Augmenter
+from pipelines.loading.augmentation import NO_AUGMENTATION, Augmentation
 from pipelines.loading.columns import LABEL, InputColumns
 from pipelines.loading.decode import Decoder
 from pipelines.loading.images import ImageDecoder
@@ -41,15 +43,18 @@ class ToTensors:
     that holds what the batch has of it.
     """
 
-    def __init__(self, columns: InputColumns, *, is_trimmed: bool = False) -> None:
+    def __init__(
+        self, columns: InputColumns, augment: Sequence[Augmenter] = (), *, is_trimmed: bool = False
+    ) -> None:
         self._trimmed = {column.name: column.widths for column in columns.lists if is_trimmed}
         self._images = {column.name: ImageDecoder(column) for column in columns.images}
+        self._augment = {augmenter.name: augmenter for augmenter in augment}
 
-    def __call__(self, batches: Iterator[Batch]) -> Iterator[Any]:
+    def __call__(self, batches: Iterator[Batch], epoch: int = 0) -> Iterator[Any]:
         """Give ``(inputs, label, weight)`` of each batch, while the next one's images decode."""
         begun: deque[Callable[[], Any]] = deque()
         for batch in batches:
-            begun.append(self._begin(batch))
+            begun.append(self._begin(batch, epoch))
             if len(begun) > bool(self._images):
                 yield begun.popleft()()
         while begun:
@@ -60,7 +65,7 @@ class ToTensors:
         """Lists whose length differs from batch to batch."""
         return tuple(name for name, widths in self._trimmed.items() if widths)
 
-    def _begin(self, batch: Batch) -> Callable[[], Any]:
+    def _begin(self, batch: Batch, epoch: int) -> Callable[[], Any]:
         arrays, weight = batch
         for name, widths in self._trimmed.items():
             if widths:
@@ -69,9 +74,14 @@ class ToTensors:
                 arrays[name] = _cut(arrays[name], width)
         images = {name: decode.begin(arrays[name]) for name, decode in self._images.items()}
 
+        def varied(name: str, contents: NDArray[Any]) -> Any:
+            pixels = images[name]()
+            augment = self._augment.get(name)
+            return augment(pixels, contents, epoch) if augment else pixels
+
         def end() -> Any:
             inputs = {
-                name: images[name]() if name in images else to_tensor(array)
+                name: varied(name, array) if name in images else to_tensor(array)
                 for name, array in arrays.items()
                 if name != LABEL
             }
@@ -110,7 +120,7 @@ class Split:
         Raises:
             TableError: The table can't be read, or an epoch gave other rows than planned.
         """
-        return ahead(self.to_tensors(self.arrays(epoch, first_step)), PREFETCH)
+        return ahead(self.to_tensors(self.arrays(epoch, first_step), epoch), PREFETCH)
 
     def dataset(self, epoch: int, first_step: int = 0) -> "tf.data.Dataset[Any]":
         """Give one epoch as a dataset; iterate it to its end before asking for the next."""
@@ -127,7 +137,7 @@ class Split:
         label = tf.TensorSpec((size, 1), tf.float32)
         weight = tf.TensorSpec((size,), tf.float32)
         made = tf.data.Dataset.from_generator(
-            lambda: self.to_tensors(self.arrays(epoch, first_step)),
+            lambda: self.to_tensors(self.arrays(epoch, first_step), epoch),
             output_signature=(inputs, label, weight),
         )
         options = tf.data.Options()
@@ -177,6 +187,7 @@ class Reading:
     each epoch, in at most ``buffer_mb`` for the row groups that a rank holds at once; else the rows
     of a rank stay in memory, in so many MB. With ``is_trimmed`` lists are only as long as a batch
     needs, and rows in memory are brought together by their lengths.
+    ``augmentation`` varies images anew in each epoch.
     """
 
     global_batch_size: int
@@ -184,6 +195,7 @@ class Reading:
     memory_mb: int = 0
     buffer_mb: int = 4000
     is_trimmed: bool = False
+    augmentation: Augmentation = NO_AUGMENTATION
 
 
 def load_split(manifest: Manifest, split: str, world: World, reading: Reading) -> Split:
@@ -206,13 +218,10 @@ def load_split(manifest: Manifest, split: str, world: World, reading: Reading) -
     plan.check_world(world)
     _check_memory(manifest, split, plan, world, reading)
     decoder = Decoder(manifest.columns, manifest.filters)
-    return Split(
-        plan,
-        world,
-        manifest.columns,
-        RowGroupReader(groups, decoder),
-        ToTensors(manifest.columns, is_trimmed=reading.is_trimmed),
-    )
+    how, images = reading.augmentation, manifest.columns.images
+    augment = [Augmenter(column, how, reading.seed or 0) for column in images if how]
+    to_tensors = ToTensors(manifest.columns, augment, is_trimmed=reading.is_trimmed)
+    return Split(plan, world, manifest.columns, RowGroupReader(groups, decoder), to_tensors)
 
 
 def _check_memory(

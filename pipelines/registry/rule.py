@@ -1,6 +1,7 @@
 """When does a candidate become champion? One pure rule, said in words with its reason.
 
-The figure is ROC AUC on the validation split. The test split is measured once and chooses nothing,
+The figure is the one by which evaluate compares models of such a label, on the validation split:
+ROC AUC, of classes macro F1, of a number RMSE. The test split is measured once and chooses nothing,
 so its figure stays an honest one. Two figures are compared only if both models answer the same
 question about rows chosen the same way: the same label and the same split in their contracts.
 """
@@ -9,8 +10,9 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass
+from typing import Any
 
-from schemas.contract import DatasetSpec
+from schemas.contract import DatasetSpec, without_unused
 from schemas.split import split_columns
 
 _DIGITS = 16
@@ -21,13 +23,15 @@ class Standing:
     """What the rule knows of one registered version.
 
     ``basis`` names label and split, see ``comparison_basis``; ``features`` is the pinned table on
-    whose validation rows ``validation_roc_auc`` was measured.
+    whose validation rows ``value`` was measured, the figure called ``words``.
     """
 
     version: int
-    validation_roc_auc: float
+    value: float
     basis: str
     features: str
+    words: str = "ROC AUC"
+    is_lower_better: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +55,14 @@ def decide(
     Args:
         candidate: The version just registered.
         champion: The version that holds the alias, if any.
-        minimum_gain: ROC AUC by which the candidate must be better, at least 0.
+        minimum_gain: What the candidate must be better by, at least 0.
         is_replacing_incomparable: Take a candidate whose label or split differs from the
             champion's; otherwise such a champion stays.
     """
+    verb = "is below" if candidate.is_lower_better else "exceeds"
     rule = (
-        "a candidate takes the alias champion if its validation ROC AUC exceeds the champion's by "
-        f"more than {minimum_gain:g}, both with the same label and split"
+        f"a candidate takes the alias champion if its validation {candidate.words} {verb} the "
+        f"champion's by more than {minimum_gain:g}, both with the same label and split"
     )
     if champion is None:
         return Decision(True, rule, "there was no champion yet")
@@ -65,10 +70,12 @@ def decide(
         return Decision(True, rule, f"version {candidate.version} is the champion already")
     if champion.basis != candidate.basis:
         return _decide_incomparable(rule, champion, is_replacing=is_replacing_incomparable)
-    gain = candidate.validation_roc_auc - champion.validation_roc_auc
+    gain = candidate.value - champion.value
+    if candidate.is_lower_better:
+        gain = champion.value - candidate.value
     compared = (
-        f"validation ROC AUC {candidate.validation_roc_auc:.4f} against "
-        f"{champion.validation_roc_auc:.4f} of version {champion.version}: a gain of {gain:+.4f}"
+        f"validation {candidate.words} {candidate.value:.4f} against {champion.value:.4f} of "
+        f"version {champion.version}: a gain of {gain:+.4f}"
     )
     if champion.features != candidate.features:
         compared += f" (measured on other versions of the table: {champion.features} there)"
@@ -92,7 +99,10 @@ def comparison_basis(spec: DatasetSpec) -> str:
                 used[derived.column.name] = derived.sql
                 pending.append(derived.sql)
     kind = type(split).__name__
-    parts = [spec.name, spec.label.name, spec.label.sql, kind, asdict(split), used]
+    label, halves = spec.label, without_unused(asdict(split))
+    parts: list[Any] = [spec.name, label.name, label.sql, kind, halves, used]
+    if label.kind != "binary":
+        parts += [label.kind, label.classes, label.unit]
     said = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:_DIGITS]
 

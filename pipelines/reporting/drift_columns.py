@@ -6,7 +6,7 @@ from typing import Any
 
 from pipelines.reporting.feature_names import MASK, Meaning, meanings
 from schemas.contract import DatasetSpec
-from schemas.drift import PREDICTION
+from schemas.target import PREDICTION, PROBABILITY
 
 _MAX_NAMES = 20
 _REST = {
@@ -28,10 +28,13 @@ def describe_columns(
         state: Of engineer_features, with which the reference was made; empty if it is not known.
     """
     known = meanings(spec, state)
-    roles = {spec.label.name: "label", PREDICTION: "prediction"}
+    label = spec.label
+    roles = {label.name: "label", PREDICTION: "prediction", PROBABILITY: "prediction"}
+    chance = "its predicted class" if label.classes else label.name
     known |= {
-        spec.label.name: Meaning(spec.label.name),
-        PREDICTION: Meaning(f"predicted chance of {spec.label.name}"),
+        label.name: Meaning(label.name, label.unit, label.classes),
+        PREDICTION: Meaning(f"predicted {label.name}", label.unit),
+        PROBABILITY: Meaning(f"predicted chance of {chance}"),
     }
     return [
         _column(item, known[item["name"]], roles.get(item["name"], "feature")) for item in found

@@ -10,8 +10,15 @@ from itertools import pairwise
 from typing import Any
 
 from schemas.contract import Column, DatasetSpec
-from schemas.derive import hashed_name, known_columns, numeric_name, tokens_name, words
-from schemas.encode import Bucketed, Cyclic, Encode, Hashed, Numeric, Tokens, Vocabulary
+from schemas.derive import (
+    hashed_name,
+    known_columns,
+    numeric_name,
+    picture_name,
+    tokens_name,
+    words,
+)
+from schemas.encode import Bucketed, Cyclic, Encode, Hashed, Numeric, Picture, Tokens, Vocabulary
 from schemas.leakage import encoded_columns
 
 MASK = "***"
@@ -98,6 +105,8 @@ def _fields(
         )
     elif isinstance(item, Tokens):
         yield tokens_name(item), {"title": f"{item.column}, its tokens"}
+    elif isinstance(item, Picture):
+        yield picture_name(item), {"title": f"{item.column}, its pixels"}
     elif isinstance(item, Vocabulary):
         known = state.get("vocabularies", {}).get(item.column)
         codes = () if known is None else (_UNKNOWN_WORD, *known)

@@ -128,14 +128,17 @@ def _model_concerns(run: Run) -> list[Concern]:
     if not models:
         return []
     found: list[Concern] = []
-    network = models["network"]["roc_auc"]
-    if models["logistic_regression"]["roc_auc"] >= network:
-        found.append(Concern(BAD, "the network does not pass logistic regression"))
+    figure = run.details("evaluate")["compared_by"]
+    name, linear = figure["name"], figure["linear"]
+    network = models["network"][name]
+    gain = network - models[linear][name]
+    if (gain >= 0) if figure["is_lower_better"] else (gain <= 0):
+        words = linear.replace("_", " ")
+        found.append(Concern(BAD, f"the network does not pass {words}"))
     if run.details("evaluate")["trees_win"]:
-        trees = models["gradient_boosted_trees"]["roc_auc"]
-        found.append(
-            Concern(WARN, f"gradient-boosted trees win: ROC AUC {trees:.3f} against {network:.3f}")
-        )
+        trees = models["gradient_boosted_trees"][name]
+        said = f"{figure['words']} {_figure(trees)} against {_figure(network)}"
+        found.append(Concern(WARN, f"gradient-boosted trees win: {said}"))
     return found
 
 
@@ -143,14 +146,17 @@ def _model_tiles(run: Run) -> list[Tile]:
     evaluation, registered = run.details("evaluate"), run.details("register")
     tiles: list[Tile] = []
     if evaluation:
-        interval, models = evaluation["roc_auc_interval"], evaluation["models"]
-        note = f"95% interval {interval['low']:.3f} to {interval['high']:.3f}"
-        tiles.append(Tile(f"{models['network']['roc_auc']:.3f}", "ROC AUC, network", note))
-        for name in ("logistic_regression", "gradient_boosted_trees"):
-            gain = models["network"]["roc_auc"] - models[name]["roc_auc"]
-            words = f"network {gain:+.3f}"
-            label = f"ROC AUC, {name.replace('_', ' ')}"
-            tiles.append(Tile(f"{models[name]['roc_auc']:.3f}", label, words))
+        figure, models = evaluation["compared_by"], evaluation["models"]
+        key, words = figure["name"], figure["words"]
+        words += f" in {figure['unit']}" if figure["unit"] else ""
+        interval = evaluation["intervals"][key]
+        note = f"95% interval {_figure(interval['low'])} to {_figure(interval['high'])}"
+        tiles.append(Tile(_figure(models["network"][key]), f"{words}, network", note))
+        for name in (figure["linear"], "gradient_boosted_trees"):
+            gain = models["network"][key] - models[name][key]
+            said = f"network {'+' if gain >= 0 else '-'}{_figure(abs(gain))}"
+            label = f"{words}, {name.replace('_', ' ')}"
+            tiles.append(Tile(_figure(models[name][key]), label, said))
     if registered:
         is_champion = registered["is_champion"]
         value = "champion" if is_champion else "not champion"
@@ -196,6 +202,13 @@ def say_seconds(seconds: float) -> str:
     if minutes < 60:  # noqa: PLR2004
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < _LARGE else f"{value:,.4g}"
+
+
+_LARGE = 10
 
 
 def _judge(failed: int, warned: int) -> str:

@@ -13,23 +13,44 @@ from pipelines.reporting.run_record import Run
 from pipelines.state import read_json
 from pipelines.storage.place import place
 
-FIGURES = (
-    ("roc_auc", "ROC AUC"),
-    ("pr_auc", "PR AUC"),
-    ("log_loss", "log loss"),
-    ("brier", "Brier"),
-    ("calibration_error", "calibration error"),
-    ("accuracy", "accuracy"),
-    ("precision", "precision"),
-    ("recall", "recall"),
-    ("f1", "F1"),
-)
-_LOWER_IS_BETTER = ("log_loss", "brier", "calibration_error")
+# by kind of label; top-3 accuracy is had of many classes only
+FIGURES = {
+    "binary": (
+        ("roc_auc", "ROC AUC"),
+        ("pr_auc", "PR AUC"),
+        ("log_loss", "log loss"),
+        ("brier", "Brier"),
+        ("calibration_error", "calibration error"),
+        ("accuracy", "accuracy"),
+        ("precision", "precision"),
+        ("recall", "recall"),
+        ("f1", "F1"),
+        ("threshold", "threshold"),
+    ),
+    "classes": (
+        ("accuracy", "accuracy"),
+        ("macro_f1", "macro F1"),
+        ("weighted_f1", "weighted F1"),
+        ("top_3", "among the first 3"),
+        ("log_loss", "log loss"),
+    ),
+    "number": (("mae", "MAE"), ("rmse", "RMSE"), ("r2", "R²"), ("bias", "bias")),
+}
+_LOWER_IS_BETTER = ("log_loss", "brier", "calibration_error", "mae", "rmse", "bias")
+_NO_BEST = ("threshold",)
 PLOTS = (
     ("roc", "ROC curve of each model"),
     ("precision_recall", "Precision by recall of each model"),
     ("calibration", "Share of positives by predicted probability"),
     ("scores", "Predicted probabilities of each class"),
+    ("confusion", "Rows by class and class called"),
+    ("f1_of_classes", "F1 of each class and model"),
+    ("predicted", "Predicted values by actual ones"),
+    ("residuals", "Errors of each model"),
+    ("residuals_by_predicted", "Errors by predicted value"),
+)
+PICTURES = (
+    ("augmented", "Training images as they are (left), and as the first nine epochs see them"),
 )
 # columns of a history that tell of the work, not of the model
 _NOT_FIGURES = (
@@ -59,7 +80,6 @@ class ModelRow:
 
     name: str
     cells: tuple[Cell, ...]
-    threshold: str
 
 
 def model_rows(evaluation: dict[str, Any]) -> list[ModelRow]:
@@ -68,12 +88,35 @@ def model_rows(evaluation: dict[str, Any]) -> list[ModelRow]:
     rows: list[ModelRow] = []
     for name, figures in models.items():
         cells = [
-            Cell(heading, f"{figures[key]:.4f}", _is_best(models, key, figures[key]))
-            for key, heading in FIGURES
+            Cell(heading, _say(figures[key]), _is_best(models, key, figures[key]))
+            for key, heading in FIGURES[evaluation["kind"]]
+            if key in figures
         ]
-        threshold = f"{figures['threshold']:.3f}"
-        rows.append(ModelRow(name.replace("_", " "), tuple(cells), threshold))
+        rows.append(ModelRow(name.replace("_", " "), tuple(cells)))
     return rows
+
+
+def model_notes(evaluation: dict[str, Any]) -> str:
+    """Say what the figures of ``model_rows`` mean, and how sure the network's are."""
+    if not evaluation:
+        return ""
+    figures, unit = dict(FIGURES[evaluation["kind"]]), evaluation.get("unit")
+    drawn = evaluation["bootstrap"]
+    intervals = [
+        f"{figures[name]} {_say(ends['low'])} to {_say(ends['high'])}"
+        for name, ends in evaluation["intervals"].items()
+    ]
+    drawing = f"{drawn['resamples']:,} bootstrap draws of rows, seed {drawn['seed']}"
+    said = [f"The network's 95% interval: {', '.join(intervals)} ({drawing})."]
+    if unit:
+        said.append(f"MAE, RMSE and bias are in {unit}.")
+    lower = [words for name, words in figures.items() if name in _LOWER_IS_BETTER]
+    first = f"{', '.join(lower[:-1])} and " if lower[1:] else ""
+    said.append(f"Lower is better for {first}{lower[-1]}.")
+    if "threshold_rule" in evaluation:
+        said.append(f"Threshold: {evaluation['threshold_rule']}.")
+        said.append(f"Calibration error: {evaluation['calibration_rule']}.")
+    return " ".join(said)
 
 
 def training_charts(run: Run) -> list[Markup]:
@@ -113,11 +156,15 @@ def history_lines(history: Any) -> dict[str, Sequence[float]]:
 
 
 def plot_images(run: Run) -> list[tuple[str, str]]:
-    """Give (description, data URI) of each plot of the evaluation."""
-    evaluation = run.steps.get("evaluate")
-    if not evaluation:
-        return []
-    paths = [(words, place(evaluation.files.get(name, ""))) for name, words in PLOTS]
+    """Give (description, data URI) of each plot of the evaluation, and of training's pictures."""
+    made = [(step, run.steps[step].files) for step in ("evaluate", "train") if step in run.steps]
+    wanted = {"evaluate": PLOTS, "train": PICTURES}
+    paths = [
+        (words, place(files[name]))
+        for step, files in made
+        for name, words in wanted[step]
+        if name in files
+    ]
     return [(words, _data_uri(path)) for words, path in paths if path.is_file()]
 
 
@@ -129,8 +176,18 @@ def _best_epoch(lines: dict[str, Sequence[float]]) -> int:
 
 
 def _is_best(models: dict[str, dict[str, Any]], key: str, value: float) -> bool:
-    values = [figures[key] for figures in models.values()]
-    return bool(value == (min(values) if key in _LOWER_IS_BETTER else max(values)))
+    if key in _NO_BEST:
+        return False
+    values = [abs(figures[key]) if key == "bias" else figures[key] for figures in models.values()]
+    best = min(values) if key in _LOWER_IS_BETTER else max(values)
+    return bool((abs(value) if key == "bias" else value) == best)
+
+
+def _say(value: float) -> str:
+    return f"{value:.4f}" if abs(value) < _LARGE else f"{value:,.6g}"
+
+
+_LARGE = 100
 
 
 def _is_line(value: Any) -> bool:

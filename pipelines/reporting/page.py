@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pipelines.reporting.checks import table_checks
 from pipelines.reporting.fitted import fitted_tables, say
 from pipelines.reporting.headline import make_headline, say_seconds
-from pipelines.reporting.model import model_rows, plot_images, training_charts
+from pipelines.reporting.model import model_notes, model_rows, plot_images, training_charts
 from pipelines.reporting.rows import FATES, row_stages
 from pipelines.reporting.run_record import Run
 
@@ -20,7 +20,9 @@ _SHOWN_ELSEWHERE = (
     "models",
     "validation",
     "verdict",
-    "roc_auc_interval",
+    "compared_by",
+    "intervals",
+    "errors",
     "where_time_went",
 )
 
@@ -66,6 +68,7 @@ def render_page(run: Run, subject: Subject) -> str:
         tables=tables,
         quality=_quality_page(run, subject),
         models=model_rows(evaluation),
+        notes=model_notes(evaluation),
         evaluation=evaluation,
         trained=run.details("train"),
         registered=run.details("register"),

@@ -12,15 +12,19 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipelines.errors import LedgerError
+from pipelines.pictures import picture_fault
 from pipelines.sources.entries import Entry, list_entries
 from pipelines.sources.inspect_files import SourceFile
 from pipelines.sources.text import CELLS, FILE, POSITION, RAW, read_records
 from pipelines.spark.schema import local_frame
 from schemas.contract import FILE_FIELDS, Source
+from schemas.image import ImageShape
 from schemas.paths import path_regex
 
 CONTENTS = "_contents"
 NUM_BYTES = "_num_bytes"
+FAULT, FAULT_SAID = "_fault", "_fault_said"
+BYTE_COLUMNS = (CONTENTS, NUM_BYTES, FAULT, FAULT_SAID)
 _CONTENT, _DIGEST = "_content", "_sha256"
 _ENTRY = (
     f"{RAW} string, {FILE} string, place string, begins long, num_bytes long, {POSITION} long, "
@@ -28,11 +32,12 @@ _ENTRY = (
 )
 _READ = (
     f"{RAW} string, {FILE} string, {POSITION} long, {NUM_BYTES} long, {_DIGEST} string, "
-    f"{_CONTENT} binary"
+    f"{FAULT} string, {FAULT_SAID} string, {_CONTENT} binary"
 )
 _SCHEMA = pa.schema(
     [(RAW, pa.string()), (FILE, pa.string()), (POSITION, pa.int64()), (NUM_BYTES, pa.int64()),
-     (_DIGEST, pa.string()), (_CONTENT, pa.binary())]
+     (_DIGEST, pa.string()), (FAULT, pa.string()), (FAULT_SAID, pa.string()),
+     (_CONTENT, pa.binary())]
 )  # fmt: skip
 _TASK_BYTES = 32 * 2**20
 _BATCH_BYTES = 8 * 2**20
@@ -51,7 +56,9 @@ def read_contents(spark: SparkSession, source: Source, files: Sequence[SourceFil
         ``_raw`` (string: the path inside, or where a record begins), ``_cells`` (array of strings,
         one for each of ``source.text_columns``; null if path or length do not fit), ``_contents``
         (array of binary, one for each of ``source.content_columns``; null if too large),
-        ``_num_bytes``, ``_source_file`` and ``_source_position``, from 1 on.
+        ``_num_bytes``, ``_fault`` and ``_fault_said`` (strings: why an image is none, as
+        ``channels:picture``, and what came; null if it is one), ``_source_file`` and
+        ``_source_position``, from 1 on.
 
     Raises:
         LedgerError: Another number of rows than ``files`` says.
@@ -64,7 +71,7 @@ def read_contents(spark: SparkSession, source: Source, files: Sequence[SourceFil
     num_tasks = 1 + sum(file.num_bytes for file in files) // _TASK_BYTES
     index = local_frame(spark, rows, _ENTRY)
     spread = index.repartition(max(num_tasks, spark.sparkContext.defaultParallelism))
-    read = spread.mapInArrow(_Reader(source.max_file_bytes), _READ)
+    read = spread.mapInArrow(_Reader(source.max_file_bytes, _images(source)), _READ)
     return _cut(read, source)
 
 
@@ -90,6 +97,7 @@ class _Reader:
     """Read the stretches of one task; called in Spark's Python workers."""
 
     max_bytes: int
+    images: tuple[tuple[str, slice, ImageShape], ...]
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         made: list[tuple[Any, ...]] = []
@@ -108,14 +116,22 @@ class _Reader:
     def _rows(self, row: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
         size, count = row["num_bytes"], row["count"]
         if count == 1 and size > self.max_bytes:
-            yield row[RAW], row[FILE], row[POSITION], size, None, None
+            yield row[RAW], row[FILE], row[POSITION], size, None, None, None, None
             return
         content, length = _read(row), size // count
         for number in range(count):
             part = content[number * length : (number + 1) * length]
             digest = hashlib.sha256(part).hexdigest()
             raw = row[RAW] if count == 1 else f"from byte {row['begins'] + number * length:,} on"
-            yield raw, row[FILE], row[POSITION] + number, length, digest, part
+            fault = self._fault(part)
+            yield raw, row[FILE], row[POSITION] + number, length, digest, *fault, part
+
+    def _fault(self, content: bytes) -> tuple[str | None, str | None]:
+        for name, place, shape in self.images:
+            if fault := picture_fault(content[place], shape):
+                rule, _, said = fault.partition(": ")
+                return f"{rule}:{name}", said
+        return None, None
 
 
 def _read(row: dict[str, Any]) -> bytes:
@@ -141,7 +157,14 @@ def _cut(read: DataFrame, source: Source) -> DataFrame:
     # an array of nothing has no type
     contents = contents if source.content_columns else F.lit(None).cast("array<binary>")
     return read.select(
-        RAW, cells.alias(CELLS), contents.alias(CONTENTS), F.col(NUM_BYTES), FILE, POSITION
+        RAW,
+        cells.alias(CELLS),
+        contents.alias(CONTENTS),
+        NUM_BYTES,
+        FAULT,
+        FAULT_SAID,
+        FILE,
+        POSITION,
     )
 
 
@@ -167,6 +190,18 @@ def _spans(source: Source) -> dict[str, tuple[int, int]]:
         spans[column.name] = (begins, length)
         begins += length
     return spans
+
+
+def _images(source: Source) -> tuple[tuple[str, slice, ImageShape], ...]:
+    """Give the images that a row holds: column, where its bytes are, what it must be."""
+    spans = _spans(source) if source.format == "records" else {}
+    found: list[tuple[str, slice, ImageShape]] = []
+    for column in source.content_columns:
+        if column.image:
+            begins, length = spans.get(column.name, (1, None))
+            end = None if length is None else begins - 1 + length
+            found.append((column.name, slice(begins - 1, end), column.image))
+    return tuple(found)
 
 
 def _record_cells(source: Source) -> Column:

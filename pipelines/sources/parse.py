@@ -11,7 +11,7 @@ from pyspark.sql import Column as Expression
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.sources.contents import CONTENTS, NUM_BYTES
+from pipelines.sources.contents import BYTE_COLUMNS, CONTENTS
 from pipelines.sources.count import MAX_LINE_BYTES
 from pipelines.sources.parse_bytes import bytes_details, bytes_reason, typed_content
 from pipelines.sources.text import CELLS, FILE, POSITION, RAW
@@ -55,7 +55,7 @@ def parse_records(records: DataFrame, source: Source) -> DataFrame:
         _cell(F.get(F.col(CELLS), F.lit(i)), column, source).alias(f"{_CELL}{i}")
         for i, column in enumerate(columns)
     ]
-    bytes_too = () if source.format == "csv" else (CONTENTS, NUM_BYTES)
+    bytes_too = () if source.format == "csv" else BYTE_COLUMNS
     cut = records.select(RAW, CELLS, FILE, POSITION, *bytes_too, *cells)
     typed = cut.select(
         "*",
@@ -68,8 +68,7 @@ def parse_records(records: DataFrame, source: Source) -> DataFrame:
     is_blank = F.trim(F.col(RAW)) == ""
     fate = F.coalesce(F.when(is_blank, BLANK), *reasons, F.lit(KEPT))
     names = [F.col(f"`{column.name}`") for column in source.columns]
-    size = () if source.format == "csv" else (NUM_BYTES,)
-    return typed.select(*names, FILE, POSITION, RAW, CELLS, *size, fate.alias(FATE))
+    return typed.select(*names, FILE, POSITION, RAW, CELLS, *bytes_too, fate.alias(FATE))
 
 
 def explain(marked: DataFrame, source: Source) -> DataFrame:
@@ -87,7 +86,7 @@ def explain(marked: DataFrame, source: Source) -> DataFrame:
         F.make_valid_utf8(shown).alias("raw"),
     )
     is_quarantined = F.startswith(F.col(FATE), F.lit(QUARANTINED))
-    return marked.withColumn(REASON, F.when(is_quarantined, reason)).drop(RAW, CELLS, NUM_BYTES)
+    return marked.withColumn(REASON, F.when(is_quarantined, reason)).drop(RAW, CELLS, *BYTE_COLUMNS)
 
 
 def _content_key(source: Source) -> Expression:

@@ -3,7 +3,7 @@
 from pyspark.sql import Column as Expression
 from pyspark.sql import functions as F
 
-from pipelines.sources.contents import CONTENTS, NUM_BYTES
+from pipelines.sources.contents import CONTENTS, FAULT, FAULT_SAID, NUM_BYTES
 from pipelines.sources.text import CELLS, RAW
 from schemas.contract import Column, Source
 
@@ -25,8 +25,10 @@ def typed_content(place: int, column: Column) -> Expression:
 def bytes_reason(source: Source) -> Expression:
     """Give why a row as a whole can't be one; null if it can."""
     path, size = F.col(RAW), F.col(NUM_BYTES)
+    fault = F.when(F.col(FAULT).isNotNull(), F.concat(F.lit(_QUARANTINED), FAULT))
     if source.format == "records":
-        return F.when(F.col(CELLS).isNull(), _QUARANTINED + "record_length")
+        is_short = F.col(CELLS).isNull()
+        return F.when(is_short, _QUARANTINED + "record_length").otherwise(fault)
     is_odd = F.rlike(path, F.lit(_CONTROL)) | F.contains(path, F.lit(_REPLACEMENT))
     reason = F.when(is_odd, _QUARANTINED + "path").when(
         F.col(CELLS).isNull(), _QUARANTINED + "path"
@@ -37,14 +39,15 @@ def bytes_reason(source: Source) -> Expression:
         if column.type == "string":
             is_wrong = typed_content(place, column).isNull()
             reason = reason.when(is_wrong, f"{_QUARANTINED}encoding:{column.name}")
-    return reason
+    return reason.otherwise(fault)
 
 
 def bytes_details(source: Source) -> dict[str, Expression]:
     """Give what was expected and what came, by the kind of reason."""
     size = F.format_string("%,d", F.col(NUM_BYTES))
     pattern = source.path_pattern or "any path"
-    return {
+    images = ("bytes", "no_image", "too_many_pixels", "channels", "dimensions", "damaged")
+    return dict.fromkeys(images, F.col(FAULT_SAID)) | {
         "path": F.lit(f"expected a path of the form {pattern}, in UTF-8"),
         "too_large": F.concat(
             F.lit(f"expected at most {source.max_file_bytes:,} bytes; got "), size

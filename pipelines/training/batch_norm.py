@@ -28,15 +28,21 @@ class GlobalBatchNorm(keras.layers.BatchNormalization):
 
     def _moments(self, inputs: Any, mask: Any) -> tuple[tf.Tensor, tf.Tensor]:
         del mask  # the weights say which rows there are
-        # float64, since the variance is the small difference of two large sums
-        x = tf.cast(inputs, tf.float64)
-        shape = [-1] + [1] * (len(x.shape) - 1)
-        weight = tf.broadcast_to(
-            tf.reshape(tf.cast(self.row_weight, tf.float64), shape), tf.shape(x)
-        )
+        x: Any = inputs
         axes: Any = self._reduction_axes
+        pixels = [axis for axis in axes if axis]
+        if pixels:
+            # as many in each row, so their means stand for them; in float64 they would take longer
+            # than the convolutions
+            parts = tf.reduce_mean(x, pixels), tf.reduce_mean(x * x, pixels)
+            x, squared = (tf.cast(part, tf.float64) for part in parts)
+        else:
+            # float64, since the variance is the small difference of two large sums
+            x = tf.cast(x, tf.float64)
+            squared = x * x
+        weight = tf.broadcast_to(tf.cast(self.row_weight, tf.float64)[:, None], tf.shape(x))
         local = tf.stack(
-            [tf.reduce_sum(part, axes) for part in (weight, weight * x, weight * x * x)]
+            [tf.reduce_sum(part, 0) for part in (weight, weight * x, weight * squared)]
         )
         count, total, squares = tf.unstack(
             distributed.sum_in_graph(local, f"batch_norm/{self.place}")

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from pipelines.errors import TrainingError
 from pipelines.state import read_json, write_bytes, write_json
 
+_POINTER = "pointer.json"
+
 
 @dataclass(slots=True)
 class Progress:
@@ -78,7 +80,7 @@ class Checkpoints:
         is_best = progress.step == 0 and progress.best_epoch == progress.epoch
         best = last if is_best else self._pointer().get("best")
         pointer = {"last": last, "best": best, "progress": asdict(progress)}
-        write_json(self._folder / "pointer.json", pointer)
+        write_json(self._folder / _POINTER, pointer)
         kept = {entry["file"] for entry in (last, best) if entry}
         for old in self._folder.glob("epoch-*.npz"):
             if old.name not in kept:
@@ -106,8 +108,14 @@ class Checkpoints:
         return content, Progress(**pointer["progress"])
 
     def _pointer(self) -> dict[str, Any]:
-        path = self._folder / "pointer.json"
+        path = self._folder / _POINTER
         return read_json(path) if path.exists() else {}
+
+
+def read_progress(folder: Path) -> Progress | None:
+    """Give how far a training has come that has its checkpoints in ``folder``, if it has any."""
+    path = folder / _POINTER
+    return Progress(**read_json(path)["progress"]) if path.exists() else None
 
 
 def restore(variables: Sequence[Any], content: bytes) -> None:

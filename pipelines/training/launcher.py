@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import RankLostError, TrainingError
+from pipelines.errors import RankLostError, StoppedError, TrainingError
 from pipelines.training.heartbeat import HANG_S, LOST_OTHERS, VARIABLE
 from pipelines.training.rendezvous import LOOPBACK, rendezvous
 from pipelines.training.watch import Watch
@@ -50,7 +50,10 @@ class Rank:
     forwarder: threading.Thread | None = None
 
 
-def launch(command: Sequence[str], num_processes: int, *, hang_s: float = HANG_S) -> str:
+def launch(
+    command: Sequence[str], num_processes: int, *, hang_s: float = HANG_S,
+    is_over: Callable[[], bool] | None = None, is_quiet: bool = False,
+) -> str:  # fmt: skip
     """Run ``command`` as ``num_processes`` Horovod ranks and give what rank 0 wrote to stdout.
 
     Rank 0's stderr goes to ours as it comes. When one rank ends with an error, the others are
@@ -61,9 +64,12 @@ def launch(command: Sequence[str], num_processes: int, *, hang_s: float = HANG_S
         num_processes: Number of ranks, at least 1.
         hang_s: Seconds without a step of any rank, or without a sign of life of one, after which
             the run is ended; see ``watch``.
+        is_over: Asked some times a second; the ranks are ended when it says so.
+        is_quiet: Whether rank 0's stderr is kept from ours.
 
     Raises:
         RankLostError: A rank was killed, hangs, or lost the others; names it.
+        StoppedError: ``is_over`` has said so.
         TrainingError: A rank failed; with its number, how it ended and its last words.
     """
     with tempfile.TemporaryDirectory(prefix="gristmill-ranks-") as folder, rendezvous() as port:
@@ -73,9 +79,9 @@ def launch(command: Sequence[str], num_processes: int, *, hang_s: float = HANG_S
         try:
             for number in range(num_processes):
                 environment = rank_environment(number, num_processes, port, timeout_s=timeout_s)
-                is_heard = _always if number == 0 else None
+                is_heard = _always if number == 0 and not is_quiet else None
                 ranks.append(start_rank(command, number, environment, Path(folder), is_heard))
-            failed = _wait(ranks, hang_s)
+            failed = _wait(ranks, hang_s, is_over)
         finally:
             end_ranks(ranks)
         if failed is not None:
@@ -175,11 +181,12 @@ def _forward(source: Any, copy: Path, is_heard: Callable[[], bool]) -> None:
             sys.stderr.flush()
 
 
-def _wait(ranks: Sequence[Rank], hang_s: float) -> Rank | None:
+def _wait(ranks: Sequence[Rank], hang_s: float, is_over: Callable[[], bool] | None) -> Rank | None:
     """Wait for all; give the rank that failed first, or None.
 
     Raises:
         RankLostError: A rank hangs.
+        StoppedError: ``is_over`` has said so.
     """
     watch = Watch([rank.beat for rank in ranks], hang_s)
     while True:
@@ -192,6 +199,8 @@ def _wait(ranks: Sequence[Rank], hang_s: float) -> Rank | None:
             return min(failed, key=lambda rank: rank.process.returncode)
         if all(code == 0 for code in codes):
             return None
+        if is_over and is_over():
+            raise StoppedError("the training was ended by whoever started it")
         if hang := watch.look():
             raise RankLostError(
                 f"{hang.words}. All ranks were ended. Run again to go on from the last checkpoint"

@@ -18,9 +18,9 @@ LOSSES_OF: dict[LabelKind, tuple[str, ...]] = {
 LOSSES = tuple(dict.fromkeys(name for names in LOSSES_OF.values() for name in names))
 ACTIVATIONS = ("relu", "gelu", "elu", "selu", "silu", "leaky_relu", "tanh", "sigmoid")
 BALANCED = "balanced"
-# of texts; images have theirs
 TEXT_NETWORKS = ("bag", "text-cnn", "lstm", "bigru", "transformer")
-NETWORKS = ("dense", *TEXT_NETWORKS)
+IMAGE_NETWORKS = ("cnn", "resnet")
+NETWORKS = ("dense", *TEXT_NETWORKS, *IMAGE_NETWORKS)
 
 
 @dataclass(frozen=True, slots=True)

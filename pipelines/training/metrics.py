@@ -152,15 +152,16 @@ class ClassesState:
     def result(self) -> dict[str, float]:
         """Give ``loss`` (mean log loss, nats), ``accuracy``, ``macro_f1`` and ``rows``.
 
-        Macro F1 is the mean over the classes of 2 TP / (labelled so + called so), 0 where no row
-        is either.
+        Macro F1 is the mean of 2 TP / (labelled so + called so) over the classes that are
+        labelled or called.
         """
         rows, right = float(self.confusion.sum()), np.diag(self.confusion)
         either = self.confusion.sum(axis=0) + self.confusion.sum(axis=1)
+        is_met = either > 0
         return {
             "loss": self.loss_sum / rows,
             "accuracy": float(right.sum()) / rows,
-            "macro_f1": float(np.mean(2 * right / np.maximum(either, 1))),
+            "macro_f1": float(np.mean(2 * right[is_met] / either[is_met])),
             "rows": rows,
         }
 

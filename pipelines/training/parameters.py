@@ -7,6 +7,7 @@ from pipelines.errors import ParameterError
 from pipelines.training.method import (
     ACTIVATIONS,
     BALANCED,
+    IMAGE_NETWORKS,
     LOSSES,
     LOSSES_OF,
     NETWORKS,
@@ -16,6 +17,8 @@ from pipelines.training.method import (
 )
 from schemas.target import Target
 
+# what a training reads and where it is kept; the other parameters say how it learns
+PLACES = ("dataset", "features", "state", "root", "cache", "cache_mb")
 _CHOICES = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
@@ -24,7 +27,7 @@ _CHOICES = {
     "network": ("", *NETWORKS),
 }
 # what would be ignored without a word, and where it is not
-_COUNTS_WITH = {
+COUNTS_WITH = {
     "momentum": ("optimizer", ("momentum", "nesterov")),
     "weight_decay": ("optimizer", ("adamw", "lamb")),
     "decay_epochs": ("schedule", ("step", "plateau")),
@@ -36,6 +39,7 @@ _COUNTS_WITH = {
     "embedding_dim": ("network", TEXT_NETWORKS),
     "units": ("network", ("text-cnn", "lstm", "bigru")),
     "max_tokens": ("network", TEXT_NETWORKS),
+    "width": ("network", IMAGE_NETWORKS),
 }
 _MOST_WEIGHT = 1e6
 _FOCAL_ALPHA = 0.25
@@ -117,6 +121,12 @@ class TrainParams:
     network: str = param(f"one of {', '.join(NETWORKS)}; empty: what suits the features", "")
     embedding_dim: int = param("width of the embedding of a token", 64)
     units: int = param("units of a recurrent network, filters of each width of a text-cnn", 64)
+    width: int = param("filters of the first convolution of a network of images", 32)
+    augment: tuple[str, ...] = param(
+        "vary training images: crop=PIXELS, flip, rotate=DEGREES, scale=SHARE, colour=SHARE, "
+        "cutout=PIXELS, mixup=ALPHA",
+        (),
+    )
     max_tokens: int = param("tokens of a text that are read, its first; 0: all in the table", 0)
     hidden: tuple[int, ...] = param("width of each hidden layer", (128, 64))
     dropout: float = param("share of hidden values masked in training", 0.2)
@@ -151,6 +161,7 @@ class TrainParams:
             "clip_value": (0, 1e9),
             "embedding_dim": (1, 10_000),
             "units": (1, 10_000),
+            "width": (1, 10_000),
             "max_tokens": (0, 1_000_000),
         }
         for name, (low, high) in bounds.items():
@@ -174,7 +185,7 @@ class TrainParams:
                     f"{getattr(self, name)}"
                 )
         defaults = {item.name: item.default for item in fields(TrainParams)}
-        for name, (choice, among) in _COUNTS_WITH.items():
+        for name, (choice, among) in COUNTS_WITH.items():
             if getattr(self, name) != defaults[name] and getattr(self, choice) not in among:
                 raise ParameterError(
                     f"--{name.replace('_', '-')} counts only with --{choice} {' or '.join(among)}; "

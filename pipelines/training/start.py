@@ -1,7 +1,7 @@
 """Start the ranks of a training on this machine, and start them again when one is lost."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipelines.errors import ParameterError, RankLostError
@@ -22,6 +22,9 @@ class Start:
             that hangs, are ended.
         elastic_min: An elastic run goes on with as few ranks as this; 0: not elastic.
         sizes: Numbers of ranks that an elastic run may have.
+        is_over: Asked some times a second; the ranks are ended when it says so. Of a run that is
+            not elastic.
+        is_quiet: Whether what rank 0 says is kept from stderr.
 
     Raises:
         ParameterError: The numbers make no sense.
@@ -32,6 +35,8 @@ class Start:
     hang_s: float = HANG_S
     elastic_min: int = 0
     sizes: tuple[int, ...] = ()
+    is_over: Callable[[], bool] | None = None
+    is_quiet: bool = False
 
     def __post_init__(self) -> None:
         if self.num_processes < 1:
@@ -58,6 +63,7 @@ def start_ranks(command: Sequence[str], start: Start) -> str:
 
     Raises:
         RankLostError: A rank was killed or hangs, and no restart is left.
+        StoppedError: ``start.is_over`` has said so.
         TrainingError: A rank failed; with its number and its last words.
     """
     if start.elastic_min:
@@ -68,7 +74,10 @@ def start_ranks(command: Sequence[str], start: Start) -> str:
     done = 0
     while True:
         try:
-            return launcher.launch(command, start.num_processes, hang_s=start.hang_s)
+            return launcher.launch(
+                command, start.num_processes, hang_s=start.hang_s, is_over=start.is_over,
+                is_quiet=start.is_quiet,
+            )  # fmt: skip
         except RankLostError as error:
             if done == start.restarts:
                 raise

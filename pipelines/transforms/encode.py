@@ -17,29 +17,41 @@ from pyspark.sql import types as t
 from pipelines.transforms.encode_arrays import (
     EncodeState,
     Scale,
+    byte_columns,
     encode_arrays,
     input_columns,
     squash,
 )
+from pipelines.transforms.fit_pictures import fit_pictures
 from pipelines.transforms.fit_tokens import fit_tokens
 from pipelines.transforms.moments import Moments, measure, merge, merge_all
 from pipelines.transforms.sample import bounded_sample
 from schemas.contract import ContractError
 from schemas.derive import numeric_name
-from schemas.encode import Bucketed, Encode, FeatureColumn, FeatureKind, Numeric, Tokens, Vocabulary
+from schemas.encode import (
+    Bucketed,
+    Encode,
+    FeatureColumn,
+    FeatureKind,
+    Numeric,
+    Picture,
+    Tokens,
+    Vocabulary,
+)
 
 _KINDS: dict[FeatureKind, t.DataType] = {
     "numeric": t.FloatType(),
     "categorical": t.IntegerType(),
     "tokens": t.ArrayType(t.IntegerType()),
+    "image": t.BinaryType(),
 }
 _DIGITS = 10
-_NUMBER, _WORD = "_number_", "_word_"
+_NUMBER, _WORD, _BYTES = "_number_", "_word_", "_bytes_"
 _MOMENTS = f"item int, {', '.join(f'{name} double' for name in Moments._fields)}"
 
 
 def fit_encode(train: DataFrame, encodes: Sequence[Encode], key: Sequence[str]) -> EncodeState:
-    """Learn from ``train``, the rows of the training split; at most five Spark jobs.
+    """Learn from ``train``, the rows of the training split; at most six Spark jobs.
 
     Raises:
         ContractError: A column has no value in the training split.
@@ -53,6 +65,7 @@ def fit_encode(train: DataFrame, encodes: Sequence[Encode], key: Sequence[str]) 
             train, [item for item in encodes if isinstance(item, Bucketed)], key
         ),
         tokens=fit_tokens(train, [item for item in encodes if isinstance(item, Tokens)]),
+        channels=fit_pictures(train, [item for item in encodes if isinstance(item, Picture)]),
     )
 
 
@@ -65,7 +78,7 @@ def encode(
         ContractError: A column is missing.
     """
     numbers, words = input_columns(encodes)
-    missing = {*numbers, *words, *keep} - set(df.columns)
+    missing = {*numbers, *words, *byte_columns(encodes), *keep} - set(df.columns)
     if missing:
         raise ContractError(f"encode needs the columns {sorted(missing)}; got {df.columns}")
     fields = [df.schema[name] for name in keep]
@@ -83,6 +96,7 @@ def _inputs(encodes: Sequence[Encode]) -> list[Column]:
     return [
         *[F.col(name).cast("double").alias(_NUMBER + name) for name in numbers],
         *[F.col(name).cast("string").alias(_WORD + name) for name in words],
+        *[F.col(name).alias(_BYTES + name) for name in byte_columns(encodes)],
     ]
 
 
@@ -99,6 +113,7 @@ class _Encoder:
         _, read = input_columns(self.encodes)
         for batch in batches:
             words = {name: batch[_WORD + name] for name in read}
+            words |= {name: batch[_BYTES + name] for name in byte_columns(self.encodes)}
             made = encode_arrays(_numbers(batch, self.encodes), words, self.encodes, self.state)
             arrays = [batch[name] for name in self.keep]
             arrays += [pa.array(made[name]) for name in names]

@@ -7,7 +7,7 @@ cores the compiler took longer than the rows.
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import pi
 from typing import Any
 
@@ -16,8 +16,15 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
+from pipelines.transforms.pictures_arrays import Channels, encode_pictures
 from pipelines.transforms.tokens_arrays import encode_tokens
-from schemas.derive import feature_columns, hashed_name, numeric_name, tokens_name
+from schemas.derive import (
+    feature_columns,
+    hashed_name,
+    numeric_name,
+    picture_name,
+    tokens_name,
+)
 from schemas.encode import (
     FIRST_TOKEN,
     Bucketed,
@@ -25,6 +32,7 @@ from schemas.encode import (
     FeatureColumn,
     Hashed,
     Numeric,
+    Picture,
     Tokens,
     Vocabulary,
 )
@@ -46,19 +54,26 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class EncodeState:
-    """What ``fit_encode`` learned: scales and tokens by feature, the others by column."""
+    """What ``fit_encode`` learned: scales, tokens and channels by feature, others by column."""
 
     scales: dict[str, Scale]
     vocabularies: dict[str, tuple[str, ...]]
     boundaries: dict[str, tuple[float, ...]]
     tokens: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    channels: dict[str, Channels] = field(default_factory=dict)
 
     def columns(self, encodes: Sequence[Encode]) -> tuple[FeatureColumn, ...]:
         """Give the features that ``encode`` makes, with the sizes that were learned."""
         sizes = {name: len(words) + 1 for name, words in self.vocabularies.items()}
         sizes |= {name: len(bounds) + 1 for name, bounds in self.boundaries.items()}
         sizes |= {name: len(words) + FIRST_TOKEN for name, words in self.tokens.items()}
-        return feature_columns(encodes, sizes)
+        made = feature_columns(encodes, sizes)
+        return tuple(
+            replace(column, **asdict(self.channels[column.name]))
+            if column.name in self.channels
+            else column
+            for column in made
+        )
 
 
 def input_columns(encodes: Sequence[Encode]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -70,9 +85,14 @@ def input_columns(encodes: Sequence[Encode]) -> tuple[tuple[str, ...], tuple[str
             words |= dict.fromkeys(item.columns)
         elif isinstance(item, Vocabulary | Tokens):
             words[item.column] = None
-        else:
+        elif not isinstance(item, Picture):
             numbers[item.column] = None
     return tuple(numbers), tuple(words)
+
+
+def byte_columns(encodes: Sequence[Encode]) -> tuple[str, ...]:
+    """Give the columns of images that ``encode_arrays`` reads."""
+    return tuple(dict.fromkeys(item.column for item in encodes if isinstance(item, Picture)))
 
 
 def encode_arrays(
@@ -87,14 +107,14 @@ def encode_arrays(
         numbers: Columns of shape (rows,), NaN where null, of all ``Numeric``, ``Bucketed`` and
             ``Cyclic`` encodings.
         words: String columns of all ``Vocabulary``, ``Hashed`` and ``Tokens`` encodings; nulls are
-            allowed.
+            allowed. Binary ones of all ``Picture`` encodings, without nulls.
         encodes: The contract's encodings.
         state: From ``fit_encode``.
 
     Returns:
         By feature, shape (rows,): float32 numbers and int32 codes, none of them null, and Arrow
-        lists of int32 for ``Tokens``. Unknown numbers become the training mean (0 after scaling),
-        unknown words 0, unknown tokens 1.
+        lists of int32 for ``Tokens``, PNG files for ``Picture``. Unknown numbers become the
+        training mean (0 after scaling), unknown words 0, unknown tokens 1.
     """
     made: dict[str, NDArray[Any] | pa.Array] = {}
     for item in encodes:
@@ -109,6 +129,8 @@ def encode_arrays(
         elif isinstance(item, Tokens):
             name = tokens_name(item)
             made[name] = encode_tokens(words[item.column], item, state.tokens[name])
+        elif isinstance(item, Picture):
+            made[picture_name(item)] = encode_pictures(words[item.column], item)
         elif isinstance(item, Bucketed):
             made[f"{item.column}_bucket"] = _bucket(
                 numbers[item.column], state.boundaries[item.column]

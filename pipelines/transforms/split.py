@@ -67,7 +67,7 @@ def _by_file(split: GivenSplit) -> Column:
             assigned = F.when(F.col(split.by or _FILE) == file, name).otherwise(assigned)
     if split.validation:
         return assigned
-    is_held = _share(split.columns, split.salt) < split.validation_share
+    is_held = hash_share(split.columns, split.salt) < split.validation_share
     return F.when((assigned == "train") & is_held, "validation").otherwise(assigned)
 
 
@@ -94,7 +94,7 @@ def _by_hash(split: HashSplit) -> Column:
     fractions = [getattr(split, name) for name in SPLITS]
     if min(fractions) < 0 or abs(sum(fractions) - 1) > _TOLERANCE:
         raise ContractError(f"split by hash: fractions must be >= 0 and sum to 1; got {fractions}")
-    share = _share(split.columns, split.salt)
+    share = hash_share(split.columns, split.salt)
     train, validation, _ = fractions
     return (
         F.when(share < train, "train")
@@ -103,7 +103,7 @@ def _by_hash(split: HashSplit) -> Column:
     )
 
 
-def _share(columns: Sequence[str], salt: str) -> Column:
+def hash_share(columns: Sequence[str], salt: str) -> Column:
     """A number in [0, 1) that the values of ``columns`` decide."""
     parts = [F.coalesce(F.col(name).cast("string"), F.lit("")) for name in columns]
     # md5 is in every engine's library: a row keeps its split outside Spark too

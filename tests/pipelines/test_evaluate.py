@@ -75,7 +75,7 @@ def test_a_split_without_both_classes_stops_with_clear_words(
 
 def test_a_model_of_nan_weights_stops(params: EvaluateParams, tmp_path: Path) -> None:
     model = tiny.save_model(tmp_path / "nan.keras", scale=float("nan"))
-    with pytest.raises(TrainingError, match="network gives no finite probability for 200 of 200"):
+    with pytest.raises(TrainingError, match="network gives no finite number for 200 of 200"):
         evaluate.run(replace(params, model=model))
 
 

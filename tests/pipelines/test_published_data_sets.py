@@ -1,17 +1,24 @@
 """Each published data set's contract reads files of its form; the account of every row closes."""
 
-from dataclasses import dataclass
+import random
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from pyspark.sql import SparkSession
+import pytest
+from pyspark.sql import Row, SparkSession
 
 from pipelines import deduplicate, ingest, split
 from pipelines.step import StepResult
 from pipelines.tables.delta import read_table
 from pipelines.tables.version import parse_version
+from pipelines.transforms.split import add_derived
 from schemas.catalog import dataset, datasets
+from schemas.contract import DatasetSpec
 from tests.passed import mark_passed
 from tests.pipelines.published_rows import make_lines, write_lines
+
+START = datetime(2012, 3, 1)  # noqa: DTZ001  as Spark's rows hold it
 
 
 @dataclass
@@ -23,8 +30,14 @@ class Road:
     split: StepResult
 
 
-def _walk(spark: SparkSession, root: Path, name: str, files: dict[str, list[str]]) -> Road:
-    source = dataset(name).main
+def _walk(
+    spark: SparkSession,
+    root: Path,
+    name: str,
+    files: dict[str, list[str]],
+    spec: DatasetSpec | None = None,
+) -> Road:
+    source = (spec or dataset(name)).main
     places = [
         f"{source.name}={write_lines(root / file, source, lines)}" for file, lines in files.items()
     ]
@@ -112,6 +125,113 @@ def test_of_a_call_unknown_is_missing_and_999_days_are_none(
     assert months["jan"] == 0
     assert months["dec"] == 11
     assert all((row.subscribed == "yes") == bool(row.takes_deposit) for row in rows)
+
+
+def test_a_kind_of_attack_is_put_into_its_category_and_an_unknown_one_is_set_aside(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    source = dataset("kddcup99_categories").main
+    kinds = ["normal", "smurf", "mscan", "guess_passwd", "xterm", "neptune"]
+    lines = make_lines(source, 120, seed=5)
+    named = [
+        f"{line.rpartition(',')[0]},{kinds[number % len(kinds)]}."
+        for number, line in enumerate(lines)
+    ]
+    named[7] = f"{lines[7].rpartition(',')[0]},martian."
+    files = {"kddcup.data_10_percent": named[:80], "corrected": named[80:]}
+    made = _walk(spark, tmp_path, "kddcup99_categories", files)
+    fates = made.split.rows["connections"]
+    # martian: no category has it
+    ((rule, count),) = fates.quarantined.items()
+    assert rule.startswith("in_set(category)")
+    assert (fates.read, fates.kept, count) == (120, 119, 1)
+    rows = read_table(spark, parse_version(made.split.tables[0])).collect()
+    expected = ["normal", "dos", "probe", "r2l", "u2r", "dos"]
+    found = {row.label: row.category for row in rows}
+    assert found == {f"{kind}.": name for kind, name in zip(kinds, expected, strict=True)}
+
+
+def _two_detectors(spec: DatasetSpec) -> DatasetSpec:
+    """The same contract of the first two detectors: 207 take minutes."""
+    unpivot = spec.main.unpivot
+    assert unpivot is not None
+    kept = unpivot.columns[:2]
+    columns = tuple(c for c in spec.main.columns if c.name in (*kept, *spec.main.primary_key))
+    checks = tuple(check for check in spec.main.checks if {*check.columns} <= {*kept})
+    source = replace(
+        spec.main, columns=columns, checks=checks, unpivot=replace(unpivot, columns=kept)
+    )
+    return replace(spec, sources=(source,))
+
+
+def _week(draw: random.Random) -> list[str]:
+    """A line for each five minutes of a week; one in ten readings of the first is missing."""
+    return [
+        f"{0 if draw.random() < 0.1 else 20 + (step * 7) % 41},{30 + step % 13}.5"
+        for step in range(7 * 288)
+    ]
+
+
+def test_a_detector_is_asked_by_what_was_known_then_and_answered_by_what_came(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = _two_detectors(dataset("los_loop_30_min"))
+    for module in (ingest, deduplicate, split):
+        monkeypatch.setattr(module, "dataset", lambda _: spec)
+    lines, cut = _week(random.Random(6)), 1000
+    made = _walk(spark, tmp_path / "a", spec.name, {"los_speed.csv": lines}, spec)
+    fates = made.split.rows["readings"]
+    assert (fates.read, fates.kept) == (2 * 2016, 2 * (2016 - 24))
+    assert fates.filtered == {"outside_split": 2 * 24}
+    rows = read_table(spark, parse_version(made.split.tables[0])).collect()
+    first = {row.at: row for row in rows if row.sensor == "773869"}
+    assert {row.sensor for row in rows} == {"773869", "767541"}
+    readings = {
+        START + timedelta(minutes=5 * step): float(line.split(",")[0]) or None
+        for step, line in enumerate(lines)
+    }
+    num_known = 0
+    for at, row in first.items():
+        assert row.speed == readings[at]
+        assert row.speed_in_30_min == readings.get(at + timedelta(minutes=30))
+        num_known += row.speed_in_30_min is not None
+        ago = readings.get(at - timedelta(minutes=10))
+        if ago is not None:
+            assert row.speed_10_min_ago == ago
+    assert 1700 < num_known < 1900
+    # other readings from some moment on change nothing of what was known before it
+    changed = [*lines[:cut], *(f"{number % 50 + 1},7" for number in range(2016 - cut))]
+    again = _walk(spark, tmp_path / "b", spec.name, {"los_speed.csv": changed}, spec)
+    later = read_table(spark, parse_version(again.split.tables[0])).collect()
+    end = START + timedelta(minutes=5 * cut)
+    known, other = (
+        {(row.sensor, row.at): _known(row, spec) for row in part if row.at < end}
+        for part in (rows, later)
+    )
+    assert known == other
+    assert len(known) == 2 * cut
+
+
+def _known(row: Row, spec: DatasetSpec) -> list[object]:
+    """What is said of a row at its moment: all but the label and the key of its line."""
+    hidden = {spec.label.name, "line_id"}
+    return [value for name, value in row.asDict().items() if name not in hidden]
+
+
+def test_a_missing_reading_lies_between_those_around_it_or_is_the_last_one(
+    spark: SparkSession,
+) -> None:
+    speeds = [30.0, None, None, 60.0, None]
+    rows = [(f"l{step}", "a", speed, 2 + step) for step, speed in enumerate(speeds)]
+    df = spark.createDataFrame(
+        rows, "line_id string, sensor string, reading double, _source_position long"
+    )
+    spec = dataset("los_loop_15_min")
+    made = add_derived(df, spec.derived).orderBy("at").collect()
+    # 10 minutes ago, by what is known now; 60 is known from the fourth line on
+    assert [row.speed_10_min_ago for row in made] == [30.0, 30.0, 30.0, 40.0, 50.0]
+    assert [row.speed_now for row in made] == [30.0, 30.0, 30.0, 60.0, 60.0]
+    assert [row.speed_5_min_ago for row in made] == [30.0, 30.0, 30.0, 50.0, 60.0]
 
 
 def test_all_that_is_fetched_is_read_and_all_that_is_read_is_fetched() -> None:

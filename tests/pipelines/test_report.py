@@ -10,7 +10,9 @@ from pipelines import report
 from pipelines.errors import ParameterError
 from pipelines.report import ReportParams
 from schemas.catalog import dataset
+from schemas.target import Target
 from tests.chromium import open_page, scroll_width, text_of
+from tests.pipelines.reporting.example_labels import CATEGORIES, SPEED, write_labelled
 from tests.pipelines.reporting.example_run import write_example
 
 
@@ -64,6 +66,36 @@ def test_the_page_asks_nothing_of_the_network(page: Path) -> None:
     assert not re.findall(r"(?:src|href|url|action)\s*[=(]\s*[\"']?(?:https?:)?//", document)
     assert "<script" not in document
     assert "@import" not in document
+
+
+@pytest.mark.parametrize(
+    ("target", "expected", "num_plots"),
+    [
+        (CATEGORIES, (
+            "macro F1, network", "weighted F1", "among the first 3", "Each class, network",
+            "dos & <flood>", "Confusion matrix of the network", "It passes logistic regression",
+        ), 2),
+        (SPEED, (
+            "RMSE in mph, network", "naive forecast", "ridge regression", "R²",
+            "Errors of the network", "gradient-boosted trees win: RMSE 2.", "in mph",
+            "MAE, RMSE and bias are in mph",
+        ), 3),
+    ],
+)  # fmt: skip
+def test_the_browser_shows_a_label_of_another_kind(
+    tmp_path: Path, target: Target, expected: tuple[str, ...], num_plots: int
+) -> None:
+    made = _make(tmp_path, write_labelled(tmp_path, target))
+    document, complaints = open_page(made, tmp_path, "--dump-dom")
+    assert not complaints
+    text = text_of(document)
+    for words in expected:
+        assert words in text
+    assert "ROC AUC, network" not in text
+    assert document.count('src="data:image/png') == num_plots
+    for width in (1280, 400):
+        scroll, client = scroll_width(made, tmp_path, width)
+        assert scroll <= client
 
 
 @pytest.mark.parametrize("width", [1280, 400])

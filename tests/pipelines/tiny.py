@@ -68,10 +68,13 @@ def write_features(
         if split == shifted:
             table = table.filter(pa.array(table["x_num"].to_numpy() > 0.3))
         if table.num_rows:
-            added.append(_add(folder, split, table))
+            added.append(add_split(folder, split, table))
     log = folder / "_delta_log"
     log.mkdir(parents=True)
-    head = [{"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}, {"metaData": _metadata()}]
+    head = [
+        {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}},
+        {"metaData": metadata(_FIELDS)},
+    ]
     lines = [json.dumps(action) for action in [*head, *added]]
     (log / f"{0:020d}.json").write_text("\n".join(lines) + "\n")
     # what an interrupted writer leaves: in the folder, not in the table
@@ -122,7 +125,8 @@ def _rows(random: np.random.Generator, start: int, rows: int) -> pa.Table:
     )
 
 
-def _add(folder: Path, split: str, table: pa.Table) -> dict[str, object]:
+def add_split(folder: Path, split: str, table: pa.Table) -> dict[str, object]:
+    """Write one file of a split; gives its line of the log."""
     relative = f"split={split}/part-0.parquet"
     path = folder / relative
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -139,10 +143,11 @@ def _add(folder: Path, split: str, table: pa.Table) -> dict[str, object]:
     }
 
 
-def _metadata() -> dict[str, object]:
+def metadata(types: dict[str, str]) -> dict[str, object]:
+    """Give the metadata of a table with these columns, partitioned by split."""
     fields = [
         {"name": name, "type": kind, "nullable": True, "metadata": {}}
-        for name, kind in _FIELDS.items()
+        for name, kind in types.items()
     ]
     return {
         "id": "00000000-0000-0000-0000-000000000000",

@@ -241,3 +241,9 @@ def test_a_join_of_a_missing_column_is_named() -> None:
 def test_the_fingerprint_follows_every_word_of_the_contract() -> None:
     assert FLIGHTS.fingerprint() == dataset("flights").fingerprint()
     assert _with(title="x").fingerprint() != FLIGHTS.fingerprint()
+
+
+def test_what_a_contract_does_not_use_leaves_its_fingerprint_as_it_was() -> None:
+    # of the contracts as they were before there were classes, files, images and near duplicates
+    assert dataset("flights").fingerprint() == "4a9a46a59ed03cf4"
+    assert dataset("kddcup99").fingerprint() == "ca5cf298aa510a3b"

@@ -37,7 +37,7 @@ def test_all_limits_are_told_with_their_columns_and_reasons() -> None:
 @pytest.mark.parametrize(
     ("drift", "message"),
     [
-        (Drift(overrides=(ColumnLimits(("temp",)),)), r"or probability; got \['temp'\]"),
+        (Drift(overrides=(ColumnLimits(("temp",)),)), r"what is predicted of it; got \['temp'\]"),
         (Drift(overrides=(ColumnLimits(("hour_code",)),) * 2), r"limits twice: \['hour_code'\]"),
         (Drift(significance=0.0), "significance in"),
         (Drift(num_buckets=1), "at least 2 buckets"),

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import keras
 
+from pipelines.training.method import IMAGE_NETWORKS
 from pipelines.training.networks.dense import build_dense
 from pipelines.training.networks.head import Head
+from pipelines.training.networks.image import build_image
 from pipelines.training.networks.text import build_text
 from pipelines.training.parameters import TrainParams
 from schemas.encode import FeatureSet
@@ -13,6 +15,8 @@ from schemas.encode import FeatureSet
 
 def suited_network(features: FeatureSet) -> str:
     """Name the network of a training that asks for none."""
+    if features.images:
+        return "resnet"
     return "text-cnn" if features.tokens else "dense"
 
 
@@ -29,4 +33,6 @@ def build_network(features: FeatureSet, params: TrainParams) -> keras.Model:
     head = Head(*said, features.target)
     if chosen.network == "dense":
         return build_dense(features, head)
+    if chosen.network in IMAGE_NETWORKS:
+        return build_image(features, chosen, head)
     return build_text(features, chosen, head)

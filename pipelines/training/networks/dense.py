@@ -15,10 +15,10 @@ def build_dense(features: FeatureSet, head: Head) -> keras.Model:
         ParameterError: Some features are lists, which it does not read.
         TrainingError: There are no features.
     """
-    if features.tokens:
+    if others := [column.name for column in (*features.tokens, *features.images)]:
         raise ParameterError(
-            "--network dense reads numbers and codes; the features state names lists too: "
-            f"{[column.name for column in features.tokens]}. Take a network of texts"
+            "--network dense reads numbers and codes; the features state names texts or images "
+            f"too: {others}. Take a network of these"
         )
     if not features.columns:
         raise TrainingError("expected at least one feature; the features state names none")

@@ -32,6 +32,8 @@ def make_inputs(features: FeatureSet) -> dict[str, Any]:
         inputs[column.name] = keras.Input((None,), dtype="int32", name=column.name)
         length = length_name(column.name)
         inputs[length] = keras.Input((), dtype="int32", name=length)
+    for column in features.images:
+        inputs[column.name] = keras.Input(column.shape, dtype="uint8", name=column.name)
     return inputs
 
 

@@ -31,7 +31,7 @@ def build_text(features: FeatureSet, params: TrainParams, head: Head) -> keras.M
     Raises:
         ParameterError: There is no list of tokens.
     """
-    if not features.tokens:
+    if not features.tokens or features.images:
         raise ParameterError(
             f"--network {params.network} reads texts; the features state names none. Encode a "
             "column with Tokens in the contract, or take --network dense"

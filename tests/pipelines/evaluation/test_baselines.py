@@ -30,7 +30,8 @@ def test_one_hot_of_no_codes_has_rows_and_no_columns() -> None:
 
 def test_the_majority_baseline_gives_each_row_the_share_of_positives() -> None:
     rows = _rows()
-    assert fit_majority(rows)(rows) == pytest.approx(np.full(len(rows), rows.label.mean()))
+    share = np.full(len(rows), rows.label.mean())
+    assert fit_majority(rows, FEATURES)(rows) == pytest.approx(share)
 
 
 def test_logistic_regression_uses_numbers_and_codes_on_any_scale() -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.evaluation import measure, metrics, plots, verdict
+from pipelines.evaluation import kinds, measure, plots
 from pipelines.quality.report import CheckOutcome
 from pipelines.step import Fates, StepResult
+from schemas.target import BINARY
 
 NUM_ROWS = 336_776
 
@@ -178,15 +179,8 @@ def _evaluation(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
         "gradient_boosted_trees": noisy(0.3),
     }
     test = measure.Scores("test", label, probability)
-    models = measure.measure(test, test, {"majority_class": 0.5})
-    low, high = metrics.roc_auc_interval(label, probability[measure.NETWORK], 1, 50)
-    details = {
-        "verdict": verdict.say_verdict(models, (low, high)),
-        "trees_win": verdict.trees_win(models),
-        "models": models,
-        "roc_auc_interval": {"low": low, "high": high, "resamples": 50, "seed": 1},
-        "threshold_rule": measure.THRESHOLD_RULE,
-        "calibration_rule": measure.CALIBRATION_RULE,
+    details: dict[str, Any] = {
+        **kinds.measure_all(BINARY, test, test, kinds.Bootstrap(50, 1)),
         "rows": {
             "train": 252_000,
             "baselines": 252_000,

@@ -6,7 +6,7 @@ from pipelines.training.loop import Loop
 from pipelines.training.method import Method
 from pipelines.training.objective import Objective
 from pipelines.world import World
-from tests.pipelines.training.scenarios import cut_short, make_loop, weights
+from tests.pipelines.training.scenarios import CLASSES, NUMBER, cut_short, make_loop, weights
 
 # 331 rows in batches of 48: seven steps an epoch, the last one ragged
 WAYS: dict[str, dict[str, Any]] = {
@@ -32,6 +32,26 @@ WAYS: dict[str, dict[str, Any]] = {
     },
     "rmsprop": {"method": Method("rmsprop"), "objective": Objective(class_weights=(2.0, 0.5))},
     "adam": {"method": Method("adam", clip_norm=0.1), "objective": Objective("focal")},
+    "classes": {
+        "features": CLASSES,
+        "method": Method("adamw", clip_norm=0.2),
+        "objective": Objective(
+            "focal",
+            label_smoothing=0.1,
+            class_weights=(1.0, 2.0, 0.5, 1.0, 1.0),
+            target=CLASSES.target,
+        ),
+    },
+    "plain-classes": {
+        "features": CLASSES,
+        "method": Method("adamw"),
+        "objective": Objective(target=CLASSES.target),
+    },
+    "number": {
+        "features": NUMBER,
+        "method": Method("adamw"),
+        "objective": Objective("huber", delta=0.8, l2=0.01, target=NUMBER.target),
+    },
     "lamb": {"method": Method("lamb", schedule="constant"), "objective": Objective(l2=0.1)},
 }
 

@@ -29,9 +29,13 @@ from pipelines.training.settings import LoopSettings
 from pipelines.training.steps import make_train_step
 from pipelines.world import World
 from schemas.encode import FeatureSet
+from schemas.target import Target
 from tests.pipelines.training.text_scenarios import weights_by_network
 
 FEATURES = FeatureSet(("x1",), ("c0",), (5,), "label")
+# the code as a class, the running number as a number
+CLASSES = FeatureSet(("x1",), (), (), "c0", Target("classes", ("a", "b", "c", "d", "e")))
+NUMBER = FeatureSet(("x1",), ("c0",), (5,), "x0", Target("number", mean=60.0, deviation=40.0))
 # x0 of a test table is a running number: out of reach of a network, so it is left out here
 REDUCTIONS = {
     "half": distributed.Reduction(is_half=True),
@@ -47,10 +51,16 @@ INPUTS = InputColumns.of(FEATURES)
 
 
 def make_loop(
-    table: str, folder: str, world: World, *, has_batch_norm: bool = False, **changes: Any
+    table: str,
+    folder: str,
+    world: World,
+    *,
+    has_batch_norm: bool = False,
+    features: FeatureSet = FEATURES,
+    **changes: Any,
 ) -> Loop:
     """A loop over a small table; 331 training rows and batches of 48 leave a ragged last step."""
-    manifest = read_manifest(table, 0, INPUTS)
+    manifest = read_manifest(table, 0, InputColumns.of(features))
     settings: dict[str, Any] = {
         "folder": Path(folder),
         "epochs": 3,
@@ -64,7 +74,7 @@ def make_loop(
         load_split(manifest, split, world, Reading(48, seed))
         for split, seed in (("train", 7), ("validation", None))
     )
-    model = build_model(FEATURES, (8, 4), 0.25, 7, has_batch_norm=has_batch_norm)
+    model = build_model(features, (8, 4), 0.25, 7, has_batch_norm=has_batch_norm)
     return Loop(model, train, validation, LoopSettings(**(settings | changes)), world)
 
 

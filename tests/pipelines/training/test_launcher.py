@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from pipelines.errors import RankLostError, TrainingError
+from pipelines.training.heartbeat import HANG_S
 from pipelines.training.launcher import launch
 from pipelines.training.rendezvous import rendezvous
 
@@ -20,11 +21,11 @@ SLEEP = "import time; time.sleep(60)"
 ROOT = Path(__file__).parents[3]
 
 
-def _ranks(code: str, size: int, **options: float) -> str:
+def _ranks(code: str, size: int, hang_s: float = HANG_S) -> str:
     rank = "import os, sys; rank = int(os.environ['HOROVOD_RANK'])\n"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
-        return launch([sys.executable, "-c", rank + code], size, **options)
+        return launch([sys.executable, "-c", rank + code], size, hang_s=hang_s)
 
 
 def test_the_output_of_rank_0_is_given_back() -> None:

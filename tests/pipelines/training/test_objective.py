@@ -13,6 +13,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from pipelines.training import objective as module
 from pipelines.training.method import LOSSES_OF
 from pipelines.training.objective import Objective, balanced
+from schemas.target import Target
 
 _LOGIT = np.array([-3.0, -0.5, 0.0, 0.2, 4.0, 1.0])
 _LABEL = np.array([0.0, 1.0, 1.0, 0.0, 1.0, 0.0])
@@ -68,6 +69,78 @@ def test_focal_loss_and_smoothing_agree_with_kerass_own() -> None:
     assert np.allclose(_rows(Objective(label_smoothing=0.2)), theirs(label, logit), atol=1e-6)
 
 
+_LOGITS = np.array([[2.0, -1.0, 0.5], [0.0, 0.0, 0.0], [-3.0, 4.0, 1.0], [0.1, 0.2, -5.0]])
+_PLACES = np.array([0, 2, 2, 1])
+_SOFT = np.exp(_LOGITS) / np.exp(_LOGITS).sum(axis=1, keepdims=True)
+_HOT = np.eye(3)[_PLACES]
+_OWN = _SOFT[np.arange(4), _PLACES]
+_COLOURS = Target("classes", ("red", "green", "blue"))
+_SPEED = Target("number", unit="mph", mean=50.0, deviation=8.0)
+
+
+@pytest.mark.parametrize(
+    ("objective", "expected"),
+    [
+        (Objective(target=_COLOURS), -np.log(_OWN)),
+        (Objective("mse", target=_COLOURS), np.sum((_SOFT - _HOT) ** 2, axis=1)),
+        (Objective("focal", target=_COLOURS), -((1 - _OWN) ** 2) * np.log(_OWN)),
+        (Objective("focal", gamma=0.0, target=_COLOURS), -np.log(_OWN)),
+        (
+            Objective(label_smoothing=0.3, target=_COLOURS),
+            -np.sum((0.7 * _HOT + 0.1) * np.log(_SOFT), axis=1),
+        ),
+        (
+            Objective(class_weights=(0.5, 3.0, 2.0), target=_COLOURS),
+            -np.log(_OWN) * np.array([0.5, 2.0, 2.0, 3.0]),
+        ),
+    ],
+)
+def test_a_loss_of_classes_is_the_one_of_the_formula(
+    objective: Objective, expected: NDArray[np.float64]
+) -> None:
+    label = tf.constant(_PLACES[:, None].astype(np.float64))
+    found: Any = objective.of_rows(label, tf.constant(_LOGITS))
+    assert np.allclose(found.numpy(), expected, rtol=1e-12, atol=0)
+
+
+def test_focal_loss_of_classes_agrees_with_kerass_own() -> None:
+    theirs: Any = keras.losses.CategoricalFocalCrossentropy(
+        alpha=1.0, from_logits=True, reduction="none"
+    )
+    label = tf.constant(_PLACES[:, None].astype(np.float32))
+    ours: Any = Objective("focal", target=_COLOURS).of_rows(label, tf.constant(_LOGITS, tf.float32))
+    assert np.allclose(ours, theirs(_HOT, _LOGITS), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("objective", "expected"),
+    [
+        (Objective("mse", target=_SPEED), [0.0625, 4.0, 0.0]),
+        (Objective("mae", target=_SPEED), [0.25, 2.0, 0.0]),
+        (Objective("huber", target=_SPEED), [0.03125, 1.5, 0.0]),
+        (Objective("huber", delta=0.1, target=_SPEED), [0.02, 0.195, 0.0]),
+    ],
+)
+def test_a_loss_of_a_number_is_of_the_error_in_deviations(
+    objective: Objective, expected: list[float]
+) -> None:
+    label, given = tf.constant([[50.0], [66.0], [7.0]]), tf.constant([[52.0], [50.0], [7.0]])
+    found: Any = objective.of_rows(label, given)
+    assert found.numpy().tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("loss", LOSSES_OF["classes"])
+def test_extreme_logits_of_classes_have_a_finite_loss_and_gradient(loss: str) -> None:
+    logits = tf.constant([[-200.0, 200.0, 0.0], [200.0, -200.0, 0.0], [300.0, 300.0, 300.0]])
+    label = tf.constant([[0.0], [0.0], [2.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        losses: Any = Objective(loss, gamma=0.5, target=_COLOURS).of_rows(label, logits)
+    gradient: Any = tape.gradient(losses, logits)
+    assert np.isfinite(losses.numpy()).all()
+    assert np.isfinite(gradient.numpy()).all()
+
+
 @pytest.mark.parametrize("loss", LOSSES_OF["binary"])
 def test_extreme_logits_have_a_finite_loss_and_gradient(loss: str) -> None:
     logit = tf.constant([[-200.0], [200.0], [-200.0], [200.0]])
@@ -81,6 +154,10 @@ def test_extreme_logits_have_a_finite_loss_and_gradient(loss: str) -> None:
 
 
 def test_class_weights_that_balance_are_scikit_learns() -> None:
+    three: Any = compute_class_weight(
+        "balanced", classes=np.arange(3), y=np.repeat([0, 1, 2], [70, 9, 3])
+    )
+    assert balanced((70, 9, 3)) == pytest.approx(tuple(three))
     labels = np.repeat([0, 1], [70, 9])
     expected = compute_class_weight("balanced", classes=np.array([0, 1]), y=labels)
     assert balanced((70, 9)) == pytest.approx(tuple(expected))

@@ -1,0 +1,77 @@
+"""Images that look alike are found across splits, and those that do not are not."""
+
+from typing import Any
+
+import numpy as np
+from pyspark.sql import SparkSession
+
+from pipelines.pictures import to_png
+from pipelines.step import FATE
+from pipelines.transforms.look_alike import bands_of, count_same, difference_bits, hash_images
+from pipelines.transforms.near_duplicates import count_near, find_near, mark_near
+from schemas.image import ImageShape
+from schemas.near import NearImages
+
+SHAPE = ImageShape(32, 32)
+NEAR = NearImages("photo", distance=10)
+
+
+def _image(seed: int) -> Any:
+    """Something smooth, as photographs are."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3)).astype(float)
+    fine: Any = coarse.repeat(4, 0).repeat(4, 1)
+    for axis in (0, 1):
+        fine = sum(np.roll(fine, shift, axis) for shift in (-2, -1, 0, 1, 2)) / 5
+    return fine.astype(np.uint8)
+
+
+def _lighter(image: Any) -> Any:
+    return np.clip(image.astype(int) + 12, 0, 255).astype(np.uint8)
+
+
+def test_a_lighter_copy_has_the_same_bits_and_another_image_half_of_them() -> None:
+    bits = difference_bits(_image(1))
+    assert bits.shape == (256,)
+    assert (bits != difference_bits(_lighter(_image(1)))).sum() <= 10
+    others = [(bits != difference_bits(_image(seed))).sum() for seed in range(2, 30)]
+    assert min(others) > 60
+
+
+def test_two_hashes_within_the_distance_always_share_a_piece() -> None:
+    random = np.random.default_rng(0)
+    bits = random.random(256) < 0.5
+    for distance in (0, 1, 10, 32):
+        for _ in range(50):
+            other = bits.copy()
+            other[random.choice(256, distance, replace=False)] ^= True
+            assert {*bands_of(bits, distance)} & {*bands_of(other, distance)}
+    assert not {*bands_of(bits, 10)} & {*bands_of(~bits, 10)}
+
+
+def test_leaks_are_found_counted_and_filtered_where_asked(spark: SparkSession) -> None:
+    images = {
+        1: ("train", _image(1)),
+        2: ("train", _image(2)),
+        3: ("train", _image(3)),
+        4: ("train", _image(3)),
+        5: ("validation", _lighter(_image(2))),
+        6: ("test", _image(1)),
+        7: ("test", _image(9)),
+        8: (None, _image(7)),
+    }
+    rows = [
+        (key, split, bytearray(to_png(image)), "kept") for key, (split, image) in images.items()
+    ]
+    df = spark.createDataFrame(rows, f"id int, split string, photo binary, {FATE} string")
+    hashed = hash_images(df, ["id"], NEAR, SHAPE).persist()
+    found = find_near(hashed, NEAR.similarity)
+    assert count_near(found) == {
+        "train": {"train": 1, "validation": 1, "test": 1},
+        "validation": {"train": 1},
+        "test": {"train": 1},
+    }
+    assert count_same(hashed) == {"train": {"train": 1, "test": 1}, "test": {"train": 1}}
+    fates = {row["id"]: row[FATE] for row in mark_near(df, found, ["id"], NEAR).collect()}
+    hashed.unpersist()
+    across, within = "filtered:near_other_split", "filtered:near_duplicate"
+    assert fates == {**dict.fromkeys(images, "kept"), 1: across, 2: across, 4: within}
