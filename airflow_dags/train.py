@@ -11,10 +11,12 @@ from airflow_dags.handover import Result
 from airflow_dags.rendering import Dataset
 
 TAKE = "take_features"
+_ROC_AUC = {"name": "roc_auc", "words": "ROC AUC", "is_lower_better": False}
 _TEXT = """Train on the features table that was announced, evaluate, and register the model.
 
 Starts when `prepare_{name}` has announced a version that passed its checks. A model that is not
-above `minimum_roc_auc` on the validation split stops the run before it is registered; one that is
+above `minimum_roc_auc` on the validation split stops the run before it is registered, as does one
+of classes or of a number that is not better than the majority class or the mean; one that is
 registered becomes champion only if it is better. In both cases the champion stays as it is.
 """
 
@@ -62,10 +64,19 @@ def _gate(evaluated: Result, **context: Any) -> Result:
     least = context["params"]["minimum_roc_auc"]
     if context["params"]["dry_run"]:
         return {"minimum_roc_auc": least, "dry_run": True}
-    found = evaluated["details"]["validation"]["network"]["roc_auc"]
-    if not found > least:
+    details = evaluated["details"]
+    figure, validation = details.get("compared_by", _ROC_AUC), details["validation"]
+    name = figure["name"]
+    found, bar = validation["network"][name], least
+    if name != _ROC_AUC["name"]:
+        # in classes and numbers no least suits all: it must beat whoever knows no feature
+        bar = validation["mean" if "mean" in validation else "majority_class"][name]
+    is_better = found < bar if figure["is_lower_better"] else found > bar
+    if not is_better:
+        side = "under" if figure["is_lower_better"] else "over"
         raise AirflowFailException(
-            f"expected a ROC AUC over {least} on the validation split; the model has {found:.4f}. "
-            "It is not registered, and the champion stays. Look at the evaluation, then train anew"
+            f"expected a {figure['words']} {side} {bar:.4g} on the validation split; the model has "
+            f"{found:.4f}. It is not registered, and the champion stays. Look at the evaluation, "
+            "then train anew"
         )
-    return {"roc_auc": found, "minimum_roc_auc": least}
+    return {name: found, "minimum_roc_auc": least}

@@ -33,6 +33,7 @@ def _trained(folder: Path, name: str, area: float) -> RegisterParams:
         "contract": register.dataset("tiny").fingerprint(),
         "model_sha256": file_digest(folder / f"{name}.keras"),
         "state_sha256": file_digest(folder / "state.json"),
+        "compared_by": {"name": "roc_auc", "words": "ROC AUC", "is_lower_better": False},
         "models": {"network": {"roc_auc": area - 0.01, "confusion": {}}},
         "validation": {"network": {"roc_auc": area}},
     }

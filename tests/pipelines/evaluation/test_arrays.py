@@ -1,3 +1,4 @@
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -5,13 +6,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.errors import ParameterError, TableError
+from pipelines.errors import ParameterError, StateError, TableError
 from pipelines.evaluation.arrays import (
     read_sample,
     to_arrays,
 )
-from pipelines.state import read_features
+from pipelines.state import read_features, write_json
 from schemas.encode import FeatureSet
+from schemas.target import Target
 from tests.pipelines import tiny
 
 FEATURES = FeatureSet(("b", "a"), ("code",), (4,), "label")
@@ -66,3 +68,31 @@ def test_a_sample_is_near_its_size_repeats_and_says_the_total(tmp_path: Path) ->
     assert 900 < len(drawn) < 1100
     assert drawn.numeric.tolist() == again.numeric.tolist()
     assert whole.numeric[:, 0].tolist() == numbers.tolist()
+
+
+def test_the_target_of_a_state_is_read_back(tmp_path: Path) -> None:
+    target = Target("number", unit="mph", mean=50.0, deviation=8.0)
+    path = tmp_path / "state.json"
+    write_json(path, tiny.STATE | {"target": asdict(target)})
+    assert read_features(path).target == target
+    colours = Target("classes", ("red", "green"))
+    write_json(path, tiny.STATE | {"target": asdict(colours)})
+    assert read_features(path).target == colours
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        {"kind": "ranks"},
+        {"kind": "classes", "classes": ["a"]},
+        {"kind": "number", "deviation": 0.0},
+        {"kind": "number", "mean": "x"},
+        {"width": 3},
+        [],
+    ],
+)
+def test_a_target_that_was_altered_is_refused(tmp_path: Path, target: object) -> None:
+    path = tmp_path / "state.json"
+    write_json(path, tiny.STATE | {"target": target})
+    with pytest.raises(StateError, match="expected a target of kind binary, classes or number"):
+        read_features(path)

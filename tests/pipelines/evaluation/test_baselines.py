@@ -1,10 +1,22 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pipelines.evaluation import metrics
 from pipelines.evaluation.arrays import Arrays
-from pipelines.evaluation.baselines import fit_logistic, fit_majority, fit_trees, one_hot
+from pipelines.evaluation.baselines import (
+    fit_baselines,
+    fit_constant,
+    fit_logistic,
+    fit_majority,
+    fit_ridge,
+    fit_trees,
+    naive_forecast,
+    one_hot,
+)
 from schemas.encode import FeatureSet
+from schemas.target import Target
 
 FEATURES = FeatureSet(("x", "constant"), ("code", "wide"), (3, 400), "label")
 
@@ -47,3 +59,39 @@ def test_trees_take_codes_of_any_number_and_repeat_with_a_seed() -> None:
     score = fit_trees(rows, FEATURES, seed=5)(rows)
     assert metrics.roc_auc(rows.label, score) > 0.78
     assert fit_trees(rows, FEATURES, seed=5)(rows).tolist() == score.tolist()
+
+
+THREE = replace(FEATURES, target=Target("classes", ("low", "never", "high")))
+NUMBER = replace(FEATURES, target=Target("number", mean=100.0, deviation=10.0))
+
+
+def test_a_class_that_training_does_not_have_is_never_expected() -> None:
+    rows = _rows()
+    split = replace(rows, label=2 * rows.label)
+    models = fit_baselines(split, THREE, seed=5)
+    for name, model in models.items():
+        given = model(split)
+        assert given.shape == (len(rows), 3), name
+        assert given.sum(axis=1) == pytest.approx(np.ones(len(rows)))
+        assert not given[:, 1].any()
+    trees = models["gradient_boosted_trees"](split)
+    assert metrics.roc_auc(rows.label, trees[:, 2]) > 0.78
+
+
+def test_a_number_has_the_mean_the_median_a_line_and_trees_beside_it() -> None:
+    rows = _rows()
+    priced = replace(rows, label=(3 * rows.numeric[:, 0] + rows.categorical[:, 0]).astype("f4"))
+    assert fit_constant(priced, "mean")(rows)[0] == pytest.approx(priced.label.mean(), rel=1e-5)
+    assert fit_constant(priced, "median")(rows)[0] == pytest.approx(np.median(priced.label))
+    for fit in (fit_ridge(priced, NUMBER), fit_trees(priced, NUMBER, 5)):
+        error = fit(rows) - priced.label
+        assert np.sqrt(np.mean(error**2)) < 3
+    assert list(fit_baselines(priced, NUMBER, 5)) == [
+        "mean", "median", "ridge_regression", "gradient_boosted_trees",
+    ]  # fmt: skip
+
+
+def test_a_naive_forecast_is_a_feature_whose_scale_is_undone() -> None:
+    rows = _rows(3)
+    found = naive_forecast(0, shift=5.0, width=2.0)(rows)
+    assert found.tolist() == pytest.approx((2 * rows.numeric[:, 0] + 5).tolist())
