@@ -24,7 +24,7 @@ from packaging.requirements import Requirement
 
 PROJECT = "gristmill"
 # what Python functions of the Spark rooms import; drivers stay where the project is set up
-EXECUTORS = ["numpy", "pandas", "pyarrow"]
+EXECUTORS = ["numpy", "pandas", "pillow", "pyarrow"]
 LEFT_OUT = ("pyspark/",)
 # of the standard library: nothing of ours imports them
 UNUSED = {"test", "idlelib", "lib2to3", "ensurepip", "tkinter", "turtledemo", "site-packages",

@@ -150,7 +150,7 @@ def test_a_wrong_flag_is_said(params: SearchParams, changes: dict[str, Any], mes
 
 
 def test_a_password_in_the_address_is_refused(params: SearchParams) -> None:
-    there = replace(params, registry="postgresql://me:secret@localhost/models")
+    there = replace(params, registry="postgresql://me:secret@db.example.org/models")
     with pytest.raises(ParameterError, match="expected an address without a password") as error:
         run(there, {}, Trainer())
     assert "secret" not in str(error.value)
