@@ -143,7 +143,10 @@ NOWHERE = "spark://127.0.0.1:1"
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("ingst --cluster local", "unknown job 'ingst'; expected one of cross_validate, deduplicate"),
+        (
+            "ingst --cluster local",
+            "unknown job 'ingst'; expected one of cross_validate, deduplicate",
+        ),
         ("train --cluster local", "train starts no Spark; run it as python jobs/train.py"),
         ("ingest --dataset flights", "expected --master, or --cluster with one of local, st"),
         ("ingest --cluster standalone", "needs --master spark://HOST:7077; none came"),
