@@ -15,7 +15,7 @@ from pipelines.fold import FoldParams
 from pipelines.fold import run as make_fold
 from pipelines.spark.session import spark_session
 from pipelines.step import StepResult
-from pipelines.tables.version import parse_version, parse_versions
+from pipelines.tables.version import parse_versions
 from pipelines.training.parameters import PLACES, TrainParams
 from schemas.catalog import dataset
 
@@ -76,7 +76,7 @@ def _inputs(job: CrossValidateJob) -> list[str]:
     """The split table first."""
     names = [source.name for source in dataset(job.dataset).sources]
     found = parse_versions(job.inputs, names)
-    return [str(parse_version(str(found[name]))) for name in names]
+    return [str(found[name]) for name in names]
 
 
 def _fold_params(params: CrossValidateParams, fold: Fold, split: str = "") -> FoldParams:
