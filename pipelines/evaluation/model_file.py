@@ -37,6 +37,7 @@ _CLASSES: Mapping[str | None, frozenset[str]] = {
     "keras.src.models.functional": frozenset({"Functional"}),
     "keras.src.models.sequential": frozenset({"Sequential"}),
     "keras.src.ops.core": frozenset({"Cast"}),
+    "keras.src.ops.math": frozenset({"Logsumexp"}),
     "keras.src.ops.numpy": frozenset(
         {
             "Add", "Cumsum", "Divide", "ExpandDims", "GetItem", "Max", "Maximum", "Multiply",
