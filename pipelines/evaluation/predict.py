@@ -58,11 +58,20 @@ def num_opened(model: str) -> int:
 
 @cache
 def _open(model: str, digest: str, target: Target, num_threads: int) -> Predictor:
+    _set_threads(num_threads)
+    return make_predictor(open_network(model, digest), target)
+
+
+def open_network(model: str, digest: str) -> Any:
+    """Read the ``.keras`` file ``model`` as a Keras network, to look into it or to go on from it.
+
+    Raises:
+        ParameterError: As ``open_predictor``.
+    """
     with local_file(place(model)) as file:
         check_digest(file, digest, model)
         check_model_file(file)
-        _set_threads(num_threads)
-        return make_predictor(_load(model, file), target)
+        return _load(model, file)
 
 
 def _set_threads(num_threads: int) -> None:
@@ -115,7 +124,7 @@ def make_predictor(model: Any, target: Target = BINARY) -> Predictor:
     """
     import tensorflow as tf  # noqa: PLC0415
 
-    is_logit = _gives_logits(model, target)
+    is_logit = gives_logits(model, target)
     shape = (-1, target.width) if target.kind == "classes" else (-1,)
     kinds = {tensor.name: tf.as_dtype(tensor.dtype) for tensor in model.inputs}
     shapes = {tensor.name: (None, *tensor.shape[1:]) for tensor in model.inputs}
@@ -152,7 +161,12 @@ def _chunks(arrays: Arrays) -> Iterator[Any]:
         yield order[begin : begin + _CHUNK_ROWS]
 
 
-def _gives_logits(model: Any, target: Target) -> bool:
+def gives_logits(model: Any, target: Target) -> bool:
+    """Whether what ``model`` gives are logits, not probabilities or a number.
+
+    Raises:
+        ParameterError: The last layer has another width or activation than ``target`` asks for.
+    """
     layer = model.get_layer(model.output_names[0])
     activation = getattr(getattr(layer, "activation", None), "__name__", "none")
     width = model.outputs[0].shape[-1]
