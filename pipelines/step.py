@@ -15,9 +15,12 @@ from typing import Any, cast
 from pipelines.errors import ParameterError, StateError
 from pipelines.layout import Layout
 from pipelines.state import code_fingerprint, fingerprint, read_object, write_json
+from pipelines.storage.place import place
 
 # the column in which rows carry their fate until they are written
 FATE = "_fate"
+# those whose result has a file ``model`` of their own making
+MODEL_STEPS = ("train", "compress", "ensemble")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,17 @@ def read_result(value: dict[str, Any]) -> StepResult:
         _named(fields.get(name, {}), name)
     _check_words(fields)
     return StepResult(**fields)
+
+
+def maker_of(layout: Layout, model: str) -> StepResult | None:
+    """Give the record of the step that made the file ``model``, if it was made under this root."""
+    made = place(model).absolute()
+    for step in MODEL_STEPS:
+        for path in layout.steps.glob(f"{step}-*.json"):
+            record = read_record(path)
+            if place(record.files.get("model", "")).absolute() == made:
+                return record
+    return None
 
 
 def require_trained(training: StepResult | None, model: str, digest: str) -> None:

@@ -7,19 +7,19 @@ stand beside those of models that learned nothing from the validation split.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
-from scipy.special import expit, log_expit, log_softmax, logsumexp, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from pipelines.errors import TrainingError
 from schemas.target import Target
 
 Method: TypeAlias = Literal["average", "weighted", "stacking"]
-METHODS: tuple[Method, ...] = get_args(Method)
+METHODS: tuple[Method, ...] = ("average", "weighted", "stacking")
 NUM_FOLDS = 5
 Floats: TypeAlias = npt.NDArray[np.float64]
 # of a class that no row to fit on has: what the least likely of the others gets, less this
@@ -149,7 +149,7 @@ def _fit_weights(given: Floats, label: Any, target: Target) -> Floats:
         constraints={
             "type": "eq",
             "fun": lambda w: np.sum(w) - 1,
-            "jac": lambda w: np.ones_like(w),
+            "jac": np.ones_like,
         },
         options={"maxiter": 500, "ftol": 1e-12},
     )

@@ -126,7 +126,7 @@ def make_predictor(model: Any, target: Target = BINARY, *, is_raw: bool = False)
     """
     import tensorflow as tf  # noqa: PLC0415
 
-    is_logit = _gives_logits(model, target)
+    is_logit = gives_logits(model, target)
     if is_raw and target.kind != "number" and not is_logit:
         raise ParameterError(
             f"expected a model that gives logits, as train writes it; {model.name} gives "
@@ -168,7 +168,12 @@ def _chunks(arrays: Arrays) -> Iterator[Any]:
         yield order[begin : begin + _CHUNK_ROWS]
 
 
-def _gives_logits(model: Any, target: Target) -> bool:
+def gives_logits(model: Any, target: Target) -> bool:
+    """Whether what ``model`` gives are logits, not probabilities or a number.
+
+    Raises:
+        ParameterError: The last layer has another width or activation than ``target`` asks for.
+    """
     layer = model.get_layer(model.output_names[0])
     activation = getattr(getattr(layer, "activation", None), "__name__", "none")
     width = model.outputs[0].shape[-1]

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -24,11 +25,9 @@ ROWS = 60
 
 def _network(target: Target, seed: int, codes: int = 2) -> Any:
     """Make a network as train does: each has layers of the same names."""
-    import keras
-
     keras.utils.set_random_seed(seed)
     numeric = keras.Input((3,), dtype="float32", name="numeric")
-    categorical = keras.Input((codes,), dtype="int32", name="categorical")
+    categorical: Any = keras.Input((codes,), dtype="int32", name="categorical")
     embedded = keras.layers.Embedding(5, 2, name="embed_0")(categorical[:, 0])
     x = keras.layers.Concatenate(name="concatenate")([numeric, embedded])
     x = keras.layers.Dense(target.width, name="logit" if target.kind == "binary" else "logits")(x)
@@ -71,5 +70,5 @@ def test_a_member_without_a_share_is_left_out() -> None:
 
 
 def test_networks_of_other_inputs_are_refused() -> None:
-    with pytest.raises(ParameterError, match="expected networks of the same inputs; .* number 2"):
+    with pytest.raises(ParameterError, match="expected networks of the same inputs"):
         join_members([_network(BINARY, 1), _network(BINARY, 2, codes=3)], Mean((0.5, 0.5)), BINARY)
