@@ -67,7 +67,9 @@ def figures_of(target: Target, label: Any, given: Any) -> dict[str, float]:
     """
     if target.kind == "binary":
         return metrics.ranking_figures(label, given)
-    figures = class_metrics.class_figures if target.kind == "classes" else number_metrics.number_figures
+    figures = (
+        class_metrics.class_figures if target.kind == "classes" else number_metrics.number_figures
+    )
     return figures(label, given)
 
 
