@@ -14,13 +14,14 @@ from pipelines.cli import param
 from pipelines.errors import CompressionError, ParameterError
 from pipelines.evaluation import kinds, measure
 from pipelines.evaluation.arrays import read_batches
-from pipelines.evaluation.footprint import count_weights, seconds_per_1000_rows
+from pipelines.evaluation.footprint import count_weights, seconds_per_1000_rows, use_one_thread
 from pipelines.evaluation.predict import Predictor, open_network, open_predictor
 from pipelines.evaluation.quantize import FORMS, pack, quantize
 from pipelines.evaluation.verdict import Figure
 from pipelines.layout import Layout
 from pipelines.loading.local_copies import LocalCopies
 from pipelines.loading.split_files import split_files
+from pipelines.reporting.compression_page import render_compression
 from pipelines.state import file_digest, read_features, write_bytes, write_json
 from pipelines.step import StepKey, StepResult, maker_of, once, require_trained, step_key
 from pipelines.storage.place import place
@@ -80,8 +81,8 @@ def _compress(
     features, table = read_features(place(params.state)), parse_version(params.features)
     copies = LocalCopies(params.cache, params.cache_mb)
     files = split_files(table.path, table.version, features, copies)["validation"]
-    # one thread: what is measured must not depend on how many cores are free
-    original = open_predictor(params.model, digests["model"], features.target, num_threads=1)
+    num_threads = use_one_thread()
+    original = open_predictor(params.model, digests["model"], features.target)
     content, details = _make(params, digests["model"])
     details["model_sha256"] = hashlib.sha256(content).hexdigest()
     predictors = {ORIGINAL: original, COMPRESSED: _open(content, features.target)}
@@ -89,6 +90,7 @@ def _compress(
         details[name] |= figures
     details |= _gate(params, kinds.figure_of(features.target), details)
     details |= {
+        "threads": num_threads,
         "features": str(table),
         "original_model": params.model,
         "original_sha256": digests["model"],
@@ -100,9 +102,17 @@ def _compress(
     written = {"model": str(folder / "model.keras"), "figures": str(folder / "compression.json")}
     write_bytes(folder / "model.keras", content)
     write_json(folder / "compression.json", details)
+    written["report"] = _draw(params, key, details)
     if training and "history" in training.files:
         written["history"] = training.files["history"]
     return StepResult("compress", params.dataset, key.fingerprint, files=written, details=details)
+
+
+def _draw(params: CompressParams, key: StepKey, details: dict[str, Any]) -> str:
+    spec = dataset(params.dataset)
+    page = key.layout.reports / f"compression-{key.fingerprint}" / "index.html"
+    write_bytes(page, render_compression(details, spec.title, spec.question).encode())
+    return str(page)
 
 
 def _make(params: CompressParams, digest: str) -> tuple[bytes, dict[str, Any]]:

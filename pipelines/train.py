@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from pipelines.loading.dataset import Reading
     from pipelines.loading.manifest import Manifest
+    from pipelines.training.distillation import Teacher
     from pipelines.training.settings import LoopSettings, Outcome
 
 _MIXED = re.compile(r"^(.+@v\d+)=(0?\.\d+)$")
@@ -168,6 +169,7 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
     from pipelines.loading.mixture import plans_of  # noqa: PLC0415  see the module's docstring
     from pipelines.loading.training_tables import describe, open_splits  # noqa: PLC0415
     from pipelines.training.loop import Loop  # noqa: PLC0415
+    from pipelines.training.pruning import count_zeros  # noqa: PLC0415
     from pipelines.training.where_time_went import where_time_went  # noqa: PLC0415
 
     features = read_features(place(params.state))
@@ -195,6 +197,7 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
         "steps_per_epoch": train.plan.num_steps,
         "parameters": asdict(params),
         "num_weights": int(model.count_params()),
+        "zeros": count_zeros(model.trainable_variables),
         # the root alone holds the file; its result is the one that is kept
         "model_sha256": digest,
     }
@@ -212,7 +215,19 @@ def _build(
 
     model = build_model_of(params, features)
     counts = count_labels(table, "train") if BALANCED in params.class_weights else ()
-    return model, LoopSettings.of(params, folder, counts, features.target)
+    settings = LoopSettings.of(params, folder, counts, features.target)
+    if params.teacher:
+        settings = replace(settings, teacher=_open_teacher(params, features, model))
+    return model, settings
+
+
+def _open_teacher(params: TrainParams, features: FeatureSet, student: "keras.Model") -> "Teacher":
+    from pipelines.evaluation.predict import gives_logits, open_network  # noqa: PLC0415
+    from pipelines.training.distillation import make_teacher  # noqa: PLC0415
+
+    teacher = open_network(params.teacher, file_digest(place(params.teacher)))
+    is_logit = gives_logits(teacher, features.target)
+    return make_teacher(teacher, student, features.target, is_logit=is_logit)
 
 
 def _write(model: "keras.Model", outcome: "Outcome", folder: Path, key: StepKey) -> str:

@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,19 @@ def count_weights(model: Any) -> dict[str, int]:
         "kernel_weights": sum(array.size for array in kernels),
         "kernel_zeros": sum(int(np.sum(array == 0)) for array in kernels),
     }
+
+
+def use_one_thread() -> int:
+    """Let TensorFlow have one thread, if it has not begun; gives how many it has, 0: all cores.
+
+    What is measured then does not depend on how many cores are free.
+    """
+    import tensorflow as tf  # noqa: PLC0415  seconds to import
+
+    with suppress(RuntimeError):  # it has begun
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    return int(tf.config.threading.get_intra_op_parallelism_threads())
 
 
 def seconds_per_1000_rows(

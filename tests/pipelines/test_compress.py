@@ -1,4 +1,4 @@
-"""A smaller form of a trained model: what it weighs, what it loses, and its road to the registry."""
+"""A smaller form of a trained model: what it weighs, what it loses, its road to the registry."""
 
 import json
 import zipfile
@@ -14,7 +14,6 @@ from pipelines import compress, evaluate, register
 from pipelines.compress import CompressParams
 from pipelines.errors import CompressionError, ParameterError
 from pipelines.evaluate import EvaluateParams
-from pipelines.evaluation import quantize
 from pipelines.register import RegisterParams
 from pipelines.state import file_digest, read_json
 from pipelines.step import StepResult
@@ -110,15 +109,12 @@ def test_an_error_in_a_unit_is_lost_as_a_share_of_it(
     assert found["lost"] == after / before - 1
 
 
-@pytest.mark.parametrize("form", quantize.FORMS)
-def test_the_road_to_the_registry_is_that_of_any_model(
-    params: CompressParams, tmp_path: Path, form: str
-) -> None:
+def test_the_road_to_the_registry_is_that_of_any_model(params: CompressParams) -> None:
     training = _record(params)
     said = ("tiny", params.root, params.features, params.state)
     first = evaluate.run(EvaluateParams(*said, params.model, resamples=5))
     register.run(RegisterParams(*said, params.model, first.files["metrics"], training))
-    made = compress.run(replace(params, form=form))
+    made = compress.run(params)
     assert made.details["parameters"] == {"seed": 9}
     model = made.files["model"]
     measured = evaluate.run(EvaluateParams(*said, model, resamples=5))
