@@ -20,6 +20,7 @@ from pipelines.evaluation.combination import (
     Combination,
     Floats,
     Mean,
+    Method,
     combine,
     cross_fitted,
     fit_combination,
@@ -87,7 +88,7 @@ def run(params: EnsembleParams) -> StepResult:
 def _ensemble(params: EnsembleParams, key: StepKey, members: Sequence[Member]) -> StepResult:
     require_passed((params.features,))
     features = read_features(place(params.state))
-    target, method = features.target, next(name for name in METHODS if name == params.method)
+    target, method = features.target, _method(params.method)
     networks = [open_network(member.model, member.digest) for member in members]
     given, label = _look(params, features, networks)
     combination = fit_combination(given, label, target, method)
@@ -170,11 +171,15 @@ def _learned_by(member: Member) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if name not in _PLACES}
 
 
+def _method(said: str) -> Method:
+    for name in METHODS:
+        if name == said:
+            return name
+    raise ParameterError(f"expected --method to be one of {', '.join(METHODS)}; got {said}")
+
+
 def _members(params: EnsembleParams, layout: Layout) -> list[Member]:
-    if params.method not in METHODS:
-        raise ParameterError(
-            f"expected --method to be one of {', '.join(METHODS)}; got {params.method}"
-        )
+    _method(params.method)
     if len(params.models) < 2:  # noqa: PLR2004
         raise ParameterError(f"--models: expected two models or more; got {len(params.models)}")
     for name, path in (("state", params.state), *(("models", path) for path in params.models)):

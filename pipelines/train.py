@@ -15,14 +15,23 @@ from typing import TYPE_CHECKING
 
 from pipelines.cli import to_flags
 from pipelines.errors import ParameterError, TrainingError
+from pipelines.layout import Layout
 from pipelines.loading.augmentation import parse_augmentation
 from pipelines.loading.local_copies import LocalCopies
-from pipelines.state import file_digest, read_features, write_bytes, write_json
+from pipelines.state import file_digest, read_features, read_json, write_bytes, write_json
 from pipelines.step import StepKey, StepResult, once, read_record, read_result
 from pipelines.storage.place import is_remote, place
 from pipelines.tables.version import TableVersion, parse_version
 from pipelines.training.heartbeat import HANG_S, heartbeat
-from pipelines.training.home import STEP, bring_home, kept_at, record_of, training_key, work_folder
+from pipelines.training.home import (
+    STEP,
+    bring_home,
+    kept_at,
+    record_of,
+    state_beside,
+    training_key,
+    work_folder,
+)
 from pipelines.training.method import BALANCED
 from pipelines.training.parameters import TrainParams
 from pipelines.training.start import Start, start_ranks
@@ -40,11 +49,13 @@ if TYPE_CHECKING:
 _MIXED = re.compile(r"^(.+@v\d+)=(0?\.\d+)$")
 _FILES = {"model": "model.keras", "history": "history.json", "tensorboard": "tensorboard"}
 _AUGMENTED = {"augmented": "augmented.png"}
+_REGISTERED = re.compile(r"(\w+)@(champion|\d+)", re.ASCII)
 _JOB = Path(__file__).parent.parent / "jobs" / "train.py"
 
 
 def trained(params: TrainParams) -> StepResult | None:
     """Give the recorded result of this very training, or None if it is still to be done."""
+    params = _resolved(params)
     path = record_of(training_key(params))
     if not path.exists():
         return None
@@ -77,6 +88,7 @@ def start_training(params: TrainParams, start: Start) -> StepResult:
         TableError: A remote table can't be fetched.
         TrainingError: A rank failed; with its number and its last words.
     """
+    params = _resolved(params)
     _check_augmentation(params)
     work_folder(params, training_key(params))
     if known := trained(params):
@@ -155,6 +167,7 @@ def run(params: TrainParams, world: World, supervision: Supervision = Supervisio
         TableError: The table is missing, unsafe to read, or has an empty split.
         TrainingError: One class only, too few rows, a loss that is NaN, ranks that differ.
     """
+    params = _resolved(params)
     if known := trained(params):
         return known
     _require_passed(params)
@@ -170,6 +183,7 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
     from pipelines.loading.training_tables import describe, open_splits  # noqa: PLC0415
     from pipelines.training.loop import Loop  # noqa: PLC0415
     from pipelines.training.pruning import count_zeros  # noqa: PLC0415
+    from pipelines.training.transfer import thaw  # noqa: PLC0415
     from pipelines.training.where_time_went import where_time_went  # noqa: PLC0415
 
     features = read_features(place(params.state))
@@ -182,25 +196,32 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
     said = [describe(table, plan, world) for table, plan in zip(tables, plans, strict=True)]
     _tell(world, *said)
     model, settings = _build(params, features, tables[0], folder)
+    start = _begin(params, features, model)
+    _tell(world, *start.values())
     with closing(train), closing(validation), heartbeat(world, supervision.hang_s) as beat:
         outcome = Loop(model, train, validation, settings, world).run(beat, supervision.pause)
+    thaw(model)
     said_time = where_time_went(outcome)
     _tell(world, said_time)
     digest = ""
     if world.is_root:
         _draw_augmented(tables[0], reading, folder)
         digest = _write(model, outcome, folder, key)
-    details = outcome.details(world.size) | {
-        "where_time_went": said_time,
-        "plan": train.plan.fingerprint(),
-        "tables": said,
-        "steps_per_epoch": train.plan.num_steps,
-        "parameters": asdict(params),
-        "num_weights": int(model.count_params()),
-        "zeros": count_zeros(model.trainable_variables),
-        # the root alone holds the file; its result is the one that is kept
-        "model_sha256": digest,
-    }
+    details = (
+        outcome.details(world.size)
+        | start
+        | {
+            "where_time_went": said_time,
+            "plan": train.plan.fingerprint(),
+            "tables": said,
+            "steps_per_epoch": train.plan.num_steps,
+            "parameters": asdict(params),
+            "num_weights": int(model.count_params()),
+            "zeros": count_zeros(model.trainable_variables),
+            # the root alone holds the file; its result is the one that is kept
+            "model_sha256": digest,
+        }
+    )
     names = _FILES | (_AUGMENTED if reading.augmentation else {})
     files = {name: str(kept_at(key) / file) for name, file in names.items()}
     return StepResult(STEP, params.dataset, key.fingerprint, files=files, details=details)
@@ -219,6 +240,42 @@ def _build(
     if params.teacher:
         settings = replace(settings, teacher=_open_teacher(params, features, model))
     return model, settings
+
+
+def _resolved(params: TrainParams) -> TrainParams:
+    """Name the file of a registered model to start from, once all of its package is verified."""
+    named = _REGISTERED.fullmatch(params.start_from)
+    if not named:
+        return params
+    # MLflow takes seconds, and ranks are given the file
+    from pipelines.registry import package, store  # noqa: PLC0415
+
+    registry = store.open_registry(params.registry, Layout(params.root, params.dataset).registry)
+    try:
+        version = store.resolve(registry, named[1], named[2])
+    except ParameterError as error:
+        raise ParameterError(str(error).replace("--model", "--start-from", 1)) from error
+    digest = package.digest_of(version.name, version.number, version.tags)
+    package.open_package(version.folder, digest)
+    return replace(params, start_from=str(version.folder / package.MODEL))
+
+
+def _begin(params: TrainParams, features: FeatureSet, model: "keras.Model") -> dict[str, str]:
+    """Give the model the weights that it is to start from, and say which; hold what is frozen."""
+    if not params.start_from:
+        return {}
+    from pipelines.evaluation.predict import open_network  # noqa: PLC0415
+    from pipelines.training.meanings import Meaning  # noqa: PLC0415
+    from pipelines.training.transfer import freeze, take_weights  # noqa: PLC0415
+
+    source = open_network(params.start_from, file_digest(place(params.start_from)))
+    known = state_beside(params.start_from)
+    theirs = Meaning.of(read_features(known), read_json(known)) if known else None
+    ours = Meaning.of(features, read_json(place(params.state)))
+    taken = take_weights(model, ours, source, theirs)
+    held = freeze(model, params.freeze, taken)
+    frozen = f"; frozen: {', '.join(held)}" if held else ""
+    return {"start": f"start from {params.start_from}: {taken}{frozen}"}
 
 
 def _open_teacher(params: TrainParams, features: FeatureSet, student: "keras.Model") -> "Teacher":
@@ -278,6 +335,8 @@ def _read_tables(
         InputColumns.of(features, params.max_tokens),
         [parse_filter(text) for text in params.where],
         LocalCopies(params.cache, params.cache_mb),
+        params.rows_per_class,
+        params.seed,
     )
     pairs = [(table.path, table.version) for table in given]
     return read_tables(pairs, wanted, features, world)

@@ -27,10 +27,10 @@ from pipelines.training.divergence import check_agreement
 from pipelines.training.dropout import global_dropout
 from pipelines.training.gradient_norms import GradientNorms
 from pipelines.training.heartbeat import Heartbeat
+from pipelines.training.layer_rates import make_optimizer_of
 from pipelines.training.learning_rate import make_learning_rate
 from pipelines.training.lost import one_line_errors
 from pipelines.training.metrics import say_leading
-from pipelines.training.optimizers import make_optimizer
 from pipelines.training.pruning import Pruning
 from pipelines.training.settings import LoopSettings, Outcome
 from pipelines.training.steps import Beside, make_predict, make_train_step
@@ -64,7 +64,7 @@ class Loop:
         self.model, self.settings, self.world = model, settings, world
         self._train, self._validation = train, validation
         steps, peak = train.plan.num_steps, settings.learning_rate
-        self.optimizer = make_optimizer(settings.method, peak, settings.weight_decay, steps)
+        self.optimizer = make_optimizer_of(model, settings, steps)
         self._rate = make_learning_rate(
             settings.method, peak, settings.epochs, settings.warmup_epochs, steps
         )

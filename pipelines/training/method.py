@@ -38,6 +38,7 @@ class Method:
         window_steps: Of ``dynamic``: steps of a window.
         clip_norm: Greatest norm of all gradients together; 0: any.
         clip_value: Greatest absolute value of a gradient; 0: any.
+        layer_decay: What the rate of a layer is multiplied by for each layer behind it.
     """
 
     optimizer: str = "adamw"
@@ -48,6 +49,7 @@ class Method:
     window_steps: int = 20
     clip_norm: float = 0.0
     clip_value: float = 0.0
+    layer_decay: float = 1.0
 
     @property
     def is_full_batch(self) -> bool:

@@ -45,6 +45,16 @@ def check_teaching(params: "TrainParams") -> None:
         )
 
 
+def check_start(params: "TrainParams") -> None:
+    """Raise ``ParameterError`` where what is said of a model to begin with counts for nothing."""
+    if not params.start_from:
+        _refuse_without(params, "--start-from", ("freeze",))
+    if params.rows_per_class and params.mix:
+        raise ParameterError(
+            "expected --rows-per-class or --mix; got both, and rows of other tables would be many"
+        )
+
+
 def check_label(params: "TrainParams", target: Target) -> None:
     """Raise ``ParameterError`` if a flag counts for nothing, or means nothing, with a label."""
     known = LOSSES_OF[target.kind]

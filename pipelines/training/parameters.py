@@ -19,13 +19,14 @@ from pipelines.training.parameter_checks import (
     FOCAL_ALPHA,
     check_label,
     check_pruning,
+    check_start,
     check_teaching,
     check_weights,
 )
 from schemas.target import Target
 
 # what a training reads and where it is kept; the other parameters say how it learns
-PLACES = ("dataset", "features", "state", "root", "cache", "cache_mb")
+PLACES = ("dataset", "features", "state", "root", "registry", "cache", "cache_mb")
 _CHOICES = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
@@ -71,6 +72,7 @@ class TrainParams:
         "rows to learn from and to validate on, like 'distance >= 500'; several are joined by and",
         (),
     )
+    rows_per_class: int = param("training rows of each class, drawn with --seed; 0: all", 0)
     mix: tuple[str, ...] = param(
         "further features tables and their shares of each batch, like lake/.../old@v3=0.25", ()
     )
@@ -152,6 +154,19 @@ class TrainParams:
     distill_temperature: float = param(
         "what the logits of teacher and student are divided by, to compare their probabilities", 2.0
     )
+    start_from: str = param(
+        "begin with the weights of a model: a .keras file, or NAME@champion or NAME@VERSION of the "
+        "registry",
+        "",
+    )
+    registry: str = param("of --start-from: postgresql://USER@HOST/NAME; empty for SQLite", "")
+    freeze: tuple[str, ...] = param(
+        "layers that keep the weights of --start-from, by name, like 'embed_*' 'conv*'", ()
+    )
+    layer_decay: float = param(
+        "what a layer's learning rate is multiplied by for each layer between it and the answer",
+        1.0,
+    )
     seed: int = param("decides first weights, order of rows and dropout masks", 1)
 
     def __post_init__(self) -> None:
@@ -183,6 +198,8 @@ class TrainParams:
             "max_tokens": (0, 1_000_000),
             "prune_to": (0, 0.999),
             "prune_until": (0, 1),
+            "rows_per_class": (0, 10_000_000),
+            "layer_decay": (0.01, 1),
             "distill_weight": (0, 1),
             "distill_temperature": (0.01, 1000),
         }
@@ -200,6 +217,7 @@ class TrainParams:
         check_weights(self.class_weights, is_mixed=bool(self.mix))
         check_pruning(self)
         check_teaching(self)
+        check_start(self)
 
     def _check_choices(self) -> None:
         for name, known in _CHOICES.items():

@@ -35,7 +35,9 @@ def main() -> None:
     said = _parse()
     output = Path(said.output).absolute()
     root = str(output / "ensembles-lake")
-    common: dict[str, Any] = {name: getattr(said, name) for name in ("dataset", "features", "state")}
+    common: dict[str, Any] = {
+        name: getattr(said, name) for name in ("dataset", "features", "state")
+    }
     common["root"] = root
     models: dict[str, str] = {}
     validation: dict[str, dict[str, float]] = {}
@@ -88,7 +90,7 @@ def _table(found: dict[str, dict[str, dict[str, float]]]) -> str:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=main.__doc__)
     for name in ("dataset", "features", "state"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])

@@ -113,7 +113,5 @@ def test_a_row_has_no_say_in_what_is_said_of_it() -> None:
 
 def test_rows_of_one_class_can_not_be_fitted_on() -> None:
     given, _ = _members(10, [1.0, 1.0])
-    with pytest.raises(
-        TrainingError, match=r"10 rows of one\. Widen the validation split"
-    ):
+    with pytest.raises(TrainingError, match=r"10 rows of one\. Widen the validation split"):
         fit_combination(given, np.ones(10, int), BINARY, "stacking")
