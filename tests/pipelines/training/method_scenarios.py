@@ -19,7 +19,7 @@ def teach(inputs: Any) -> Any:
 # 331 rows in batches of 48: seven steps an epoch, the last one ragged
 WAYS: dict[str, dict[str, Any]] = {
     "gradient-descent": {
-        "method": Method("gradient-descent", schedule="constant", clip_norm=0.5),
+        "method": Method("gradient-descent", schedule="constant", clip_norm=0.5, layer_decay=0.7),
         "objective": Objective("mse", label_smoothing=0.1),
         "learning_rate": 2.0,
     },
@@ -61,7 +61,7 @@ WAYS: dict[str, dict[str, Any]] = {
         "objective": Objective("huber", delta=0.8, l2=0.01, target=NUMBER.target),
     },
     "pruned": {
-        "method": Method("adamw"),
+        "method": Method("adamw", layer_decay=0.5),
         "sparsity": Sparsity(0.6, 0.7),
         "objective": Objective(l2=0.01),
     },
