@@ -31,8 +31,9 @@ def _table(numeric: tuple[str, ...], shops: list[str], column: str = "shop") -> 
 
 
 def _network(meaning: Meaning, seed: int, **said: Any) -> keras.Model:
-    sizes: dict[str, Any] = {"embedding_dim": 4, "hidden": (5,)} if meaning.features.tokens else {}
-    params = TrainParams("none", "none@v0", "none", seed=seed, **{"hidden": (5,), **sizes, **said})
+    sizes: dict[str, Any] = {"hidden": (5,)}
+    sizes |= {"embedding_dim": 4} if meaning.features.tokens else {}
+    params = TrainParams("none", "none@v0", "none", seed=seed, **(sizes | said))
     return build_model_of(params, meaning.features)
 
 
