@@ -58,11 +58,12 @@ def take_weights(
     """
     there, here = named_layers(source), named_layers(model)
     embeddings = embeddings_of(meaning, source_meaning)
-    taken = Taken(anew=_strange(model, meaning, source_meaning, embeddings))
+    strange = _strange(model, meaning, source_meaning, embeddings)
+    taken = Taken()
     for name, layer in here.items():
-        if name in taken.anew:
-            continue
-        if name in embeddings:
+        if name in strange:
+            taken.anew[name] = strange[name]
+        elif name in embeddings:
             _take_words(name, layer, there, embeddings[name], taken)
         elif name not in there:
             taken.anew[name] = "there is no such layer"
@@ -144,8 +145,7 @@ def _strange(
     found |= dict.fromkeys(unknown, "what its codes meant there is not known")
     if not has_same_classes(meaning, source):
         found["logits"] = "the classes are others"
-    names = named_layers(model)
-    return {name: why for name, why in found.items() if name in names}
+    return found
 
 
 def _shapes(layer: Any) -> list[tuple[int, ...]]:
