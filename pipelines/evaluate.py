@@ -101,7 +101,7 @@ def _evaluate(
 
 
 def _original(maker: StepResult | None, features: FeatureSet) -> dict[str, Predictor]:
-    """Give the network that a compressed one was made of, if this is one and that is still there."""
+    """Give the network that a compressed one was made of, while that is still there."""
     if maker is None or maker.step != "compress":
         return {}
     model, digest = maker.details["original_model"], maker.details["original_sha256"]
