@@ -25,8 +25,9 @@ from pipelines.fold import FoldParams
 from pipelines.fold import run as make_fold
 from pipelines.split import SplitParams
 from pipelines.split import run as split
-from pipelines.tables.delta import read_table, write_table
+from pipelines.tables.delta import read_table
 from pipelines.tables.version import parse_version
+from pipelines.tables.write import write_table
 from tests.end_to_end.checkout import kill_tree, make_checkout
 from tests.end_to_end.parcels import SPEC
 from tests.passed import mark_passed
@@ -130,13 +131,14 @@ def test_a_fold_is_not_written_over_the_table_it_comes_from(
 
 @pytest.mark.parametrize("flag", [("--mix", "old@v1=0.5"), ("--teacher", "model.keras")])
 def test_rows_held_out_do_not_come_in_by_the_back_door(
-    monkeypatch: pytest.MonkeyPatch, flag: tuple[str, str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flag: tuple[str, str]
 ) -> None:
     flags = ["--dataset", "parcels", "--root", "lake", "--inputs", "a@v0", *flag]
     monkeypatch.setattr(sys, "argv", ["cross_validate", *flags])
     with pytest.raises(SystemExit) as ended:
         cross_validate.main()
     assert ended.value.code == 1
+    assert f"expected no {flag[0]}" in capsys.readouterr().err
 
 
 @pytest.mark.slow
