@@ -106,10 +106,12 @@ def _evaluate(
 
 
 def _original(maker: StepResult | None, features: FeatureSet) -> dict[str, Predictor]:
-    """Give the network that a compressed one was made of; or none, if this is no compressed one."""
+    """Give the network that a compressed one was made of, while that is still there."""
     if maker is None or maker.step != "compress":
         return {}
     model, digest = maker.details["original_model"], maker.details["original_sha256"]
+    if not place(model).is_file():
+        return {}
     return {measure.ORIGINAL: open_predictor(model, digest, features.target)}
 
 

@@ -157,8 +157,12 @@ def maker_of(layout: Layout, model: str) -> StepResult | None:
     return None
 
 
-def require_trained(training: StepResult | None, model: str, digest: str) -> None:
+def require_trained(
+    training: StepResult | None, model: str, digest: str, flag: str = "--model"
+) -> None:
     """Raise unless ``model`` has the digest that the record of its training holds, if it holds one.
+
+    ``flag`` is the one that named it.
 
     Raises:
         ParameterError: The file was changed since it was trained.
@@ -166,7 +170,7 @@ def require_trained(training: StepResult | None, model: str, digest: str) -> Non
     expected = training.details.get("model_sha256", "") if training else ""
     if expected and digest != expected:
         raise ParameterError(
-            f"--model: expected the model that was trained, SHA-256 {expected}; {model} has "
+            f"{flag}: expected the model that was trained, SHA-256 {expected}; {model} has "
             f"{digest}. The file was changed since: delete it and run train again"
         )
 

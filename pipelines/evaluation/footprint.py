@@ -1,4 +1,4 @@
-"""What a model costs: bytes of its file and of its weights, and the time that rows take."""
+"""What a model costs: bytes of its file and of its weights, and the processor's time for rows."""
 
 import statistics
 import time
@@ -47,9 +47,10 @@ def use_one_thread() -> int:
 def seconds_per_1000_rows(
     predictors: Mapping[str, Predictor], rows: Arrays, num_repeats: int
 ) -> dict[str, float]:
-    """Give the median time that each predictor takes for 1,000 rows.
+    """Give the median time of the processor, of all threads, that each predictor takes.
 
-    They take turns, so what else the machine does meets all of them; each is called once before,
+    It is the time that passes where nothing else runs and there is one thread, and other work
+    changes it less. They take turns, so such work meets all of them; each is called once before,
     since the first call traces.
 
     Args:
@@ -62,8 +63,8 @@ def seconds_per_1000_rows(
         predict(rows)
     for _ in range(num_repeats):
         for name, predict in predictors.items():
-            started = time.perf_counter()
+            started = time.process_time()
             predict(rows)
-            taken[name].append(time.perf_counter() - started)
+            taken[name].append(time.process_time() - started)
     per_rows = _PER_ROWS / len(rows)
     return {name: statistics.median(times) * per_rows for name, times in taken.items()}

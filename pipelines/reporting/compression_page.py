@@ -59,7 +59,7 @@ def _tiles(details: Mapping[str, Any]) -> list[Tile]:
     return [
         Tile(f"{size:.0%}", "of the file's bytes"),
         Tile(say_figure(after), f"validation {figure['words']}", said),
-        Tile(f"{pace:.2f} x", "the time for a row"),
+        Tile(f"{pace:.2f} x", "the processor's time for a row"),
     ]
 
 
@@ -71,7 +71,9 @@ def _rows(original: Mapping[str, Any], compressed: Mapping[str, Any]) -> list[Ro
     rows.append(Row(name, f"{before:.1%}", f"{after:.1%}"))
     before, after = (said["seconds_per_1000_rows"] * _KILO for said in forms)
     share = f"{after / before:.0%}"
-    rows.append(Row("time for 1,000 rows", f"{before:.3g} ms", f"{after:.3g} ms", share))
+    rows.append(
+        Row("processor's time for 1,000 rows", f"{before:.3g} ms", f"{after:.3g} ms", share)
+    )
     return rows + [
         Row(f"validation {name.replace('_', ' ')}", say_figure(value), say_figure(other))
         for name, value in original["validation"].items()

@@ -47,7 +47,7 @@ def _check_teacher(params: TrainParams, layout: Layout, state: str) -> str:
     if not path.is_file():
         raise ParameterError(f"--teacher: expected a model file; found none at {params.teacher!r}")
     digest, maker = file_digest(path), maker_of(layout, params.teacher)
-    require_trained(maker, params.teacher, digest)
+    require_trained(maker, params.teacher, digest, "--teacher")
     known = [path.with_name(_STATE_IN_PACKAGE)]
     if maker and (said := maker.details.get("parameters", {}).get("state")):
         known.append(place(said))

@@ -6,7 +6,7 @@ Usage: python -m tests.benchmarks.compression --features PATH@vN --state STATE.j
 
 Each way is trained once for each seed, with one rank on one thread, and then brought into each
 form; what is measured is the file, opened again. Figures are of the validation split, which also
-chose the epoch, alike for all. Times are medians of turns of all forms of one seed, one thread.
+chose the epoch, alike for all. Times are the processor's, medians of turns of all forms of a seed.
 """
 
 import argparse

@@ -131,13 +131,14 @@ def test_a_fold_is_not_written_over_the_table_it_comes_from(
 
 @pytest.mark.parametrize("flag", [("--mix", "old@v1=0.5"), ("--teacher", "model.keras")])
 def test_rows_held_out_do_not_come_in_by_the_back_door(
-    monkeypatch: pytest.MonkeyPatch, flag: tuple[str, str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flag: tuple[str, str]
 ) -> None:
     flags = ["--dataset", "parcels", "--root", "lake", "--inputs", "a@v0", *flag]
     monkeypatch.setattr(sys, "argv", ["cross_validate", *flags])
     with pytest.raises(SystemExit) as ended:
         cross_validate.main()
     assert ended.value.code == 1
+    assert f"expected no {flag[0]}" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -161,6 +161,12 @@ def test_a_parameter_that_makes_no_sense_is_refused(
         compress.run(replace(params, **changes))
 
 
-def test_figures_are_kept_beside_the_model(params: CompressParams) -> None:
+def test_figures_are_kept_beside_the_model_and_on_a_page(params: CompressParams) -> None:
     found = compress.run(params)
     assert read_json(Path(found.files["figures"])) == found.details
+    page = Path(found.files["report"]).read_text()
+    sizes = (found.details[form]["weight_bytes"] for form in ("original", "compressed"))
+    cells = "".join(f'<td class="num">{size}</td>' for size in sizes)
+    assert f"<td>bytes of the weights</td>{cells}" in page
+    assert "validation ROC AUC" in page
+    assert all(layer in page for layer in found.details["quantized_layers"])

@@ -43,8 +43,7 @@ def _inputs(model: Any) -> dict[str, Any]:
     ("network", "form", "num_layers", "kept"),
     [
         # embeddings of tokens and places, and two dense layers; attention keeps its four kernels
-        ("transformer", "int8", 4, "attention"),
-        ("bigru", "int8-activations", 3, "bigru"),
+        ("transformer", "int8-activations", 4, "attention"),
         ("cnn", "int8", 2, "conv"),
     ],
 )
