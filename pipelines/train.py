@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from pipelines.cli import to_flags
 from pipelines.errors import ParameterError, TrainingError
-from pipelines.layout import Layout
+from pipelines.given_networks import begin_with, open_teacher, resolve_start
 from pipelines.loading.augmentation import parse_augmentation
 from pipelines.loading.local_copies import LocalCopies
-from pipelines.state import file_digest, read_features, read_json, write_bytes, write_json
+from pipelines.state import file_digest, read_features, write_bytes, write_json
 from pipelines.step import StepKey, StepResult, once, read_record, read_result
 from pipelines.storage.place import is_remote, place
 from pipelines.tables.version import TableVersion, parse_version
@@ -28,7 +28,6 @@ from pipelines.training.home import (
     bring_home,
     kept_at,
     record_of,
-    state_beside,
     training_key,
     work_folder,
 )
@@ -43,19 +42,17 @@ if TYPE_CHECKING:
 
     from pipelines.loading.dataset import Reading
     from pipelines.loading.manifest import Manifest
-    from pipelines.training.distillation import Teacher
     from pipelines.training.settings import LoopSettings, Outcome
 
 _MIXED = re.compile(r"^(.+@v\d+)=(0?\.\d+)$")
 _FILES = {"model": "model.keras", "history": "history.json", "tensorboard": "tensorboard"}
 _AUGMENTED = {"augmented": "augmented.png"}
-_REGISTERED = re.compile(r"(\w+)@(champion|\d+)", re.ASCII)
 _JOB = Path(__file__).parent.parent / "jobs" / "train.py"
 
 
 def trained(params: TrainParams) -> StepResult | None:
     """Give the recorded result of this very training, or None if it is still to be done."""
-    params = _resolved(params)
+    params = resolve_start(params)
     path = record_of(training_key(params))
     if not path.exists():
         return None
@@ -88,7 +85,7 @@ def start_training(params: TrainParams, start: Start) -> StepResult:
         TableError: A remote table can't be fetched.
         TrainingError: A rank failed; with its number and its last words.
     """
-    params = _resolved(params)
+    params = resolve_start(params)
     _check_augmentation(params)
     work_folder(params, training_key(params))
     if known := trained(params):
@@ -167,7 +164,7 @@ def run(params: TrainParams, world: World, supervision: Supervision = Supervisio
         TableError: The table is missing, unsafe to read, or has an empty split.
         TrainingError: One class only, too few rows, a loss that is NaN, ranks that differ.
     """
-    params = _resolved(params)
+    params = resolve_start(params)
     if known := trained(params):
         return known
     _require_passed(params)
@@ -196,7 +193,7 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
     said = [describe(table, plan, world) for table, plan in zip(tables, plans, strict=True)]
     _tell(world, *said)
     model, settings = _build(params, features, tables[0], folder)
-    start = _begin(params, features, model)
+    start = begin_with(params, features, model)
     _tell(world, *start.values())
     with closing(train), closing(validation), heartbeat(world, supervision.hang_s) as beat:
         outcome = Loop(model, train, validation, settings, world).run(beat, supervision.pause)
@@ -238,53 +235,8 @@ def _build(
     counts = count_labels(table, "train") if BALANCED in params.class_weights else ()
     settings = LoopSettings.of(params, folder, counts, features.target)
     if params.teacher:
-        settings = replace(settings, teacher=_open_teacher(params, features, model))
+        settings = replace(settings, teacher=open_teacher(params, features, model))
     return model, settings
-
-
-def _resolved(params: TrainParams) -> TrainParams:
-    """Name the file of a registered model to start from, once all of its package is verified."""
-    named = _REGISTERED.fullmatch(params.start_from)
-    if not named:
-        return params
-    # MLflow takes seconds, and ranks are given the file
-    from pipelines.registry import package, store  # noqa: PLC0415
-
-    registry = store.open_registry(params.registry, Layout(params.root, params.dataset).registry)
-    try:
-        version = store.resolve(registry, named[1], named[2])
-    except ParameterError as error:
-        raise ParameterError(str(error).replace("--model", "--start-from", 1)) from error
-    digest = package.digest_of(version.name, version.number, version.tags)
-    package.open_package(version.folder, digest)
-    return replace(params, start_from=str(version.folder / package.MODEL))
-
-
-def _begin(params: TrainParams, features: FeatureSet, model: "keras.Model") -> dict[str, str]:
-    """Give the model the weights that it is to start from, and say which; hold what is frozen."""
-    if not params.start_from:
-        return {}
-    from pipelines.evaluation.predict import open_network  # noqa: PLC0415
-    from pipelines.training.meanings import Meaning  # noqa: PLC0415
-    from pipelines.training.transfer import freeze, take_weights  # noqa: PLC0415
-
-    source = open_network(params.start_from, file_digest(place(params.start_from)))
-    known = state_beside(params.start_from)
-    theirs = Meaning.of(read_features(known), read_json(known)) if known else None
-    ours = Meaning.of(features, read_json(place(params.state)))
-    taken = take_weights(model, ours, source, theirs)
-    held = freeze(model, params.freeze, taken)
-    frozen = f"; frozen: {', '.join(held)}" if held else ""
-    return {"start": f"start from {params.start_from}: {taken}{frozen}"}
-
-
-def _open_teacher(params: TrainParams, features: FeatureSet, student: "keras.Model") -> "Teacher":
-    from pipelines.evaluation.predict import gives_logits, open_network  # noqa: PLC0415
-    from pipelines.training.distillation import make_teacher  # noqa: PLC0415
-
-    teacher = open_network(params.teacher, file_digest(place(params.teacher)))
-    is_logit = gives_logits(teacher, features.target)
-    return make_teacher(teacher, student, features.target, is_logit=is_logit)
 
 
 def _write(model: "keras.Model", outcome: "Outcome", folder: Path, key: StepKey) -> str:

@@ -155,9 +155,7 @@ class TrainParams:
         "what the logits of teacher and student are divided by, to compare their probabilities", 2.0
     )
     start_from: str = param(
-        "begin with the weights of a model: a .keras file, or NAME@champion or NAME@VERSION of the "
-        "registry",
-        "",
+        "begin with the weights of a .keras file, or of NAME@champion or NAME@3 of the registry", ""
     )
     registry: str = param("of --start-from: postgresql://USER@HOST/NAME; empty for SQLite", "")
     freeze: tuple[str, ...] = param(

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from pipelines import train
 from pipelines.errors import ParameterError
+from pipelines.given_networks import resolve_start
 from pipelines.registry import package, store
 from pipelines.step import StepResult
 from pipelines.train import TrainParams, launch_training, run
@@ -100,9 +100,9 @@ def test_a_registered_model_is_verified_before_it_is_started_from(
     version = store.add_version(registry, "pre", "t1", tmp_path / store.PACKAGE, logged)
     store.crown(registry, version)
     params = replace(first, start_from="pre@champion", epochs=1)
-    found = train._resolved(params)
+    found = resolve_start(params)
     assert found.start_from == str(version.folder / package.MODEL)
-    assert train._resolved(replace(params, start_from="pre@1")) == found
+    assert resolve_start(replace(params, start_from="pre@1")) == found
     assert "took embed_0" in str(run(params, ONE).details["start"])
     with pytest.raises(ParameterError, match=r"--start-from: expected champion or a ver.*got '7'"):
         run(replace(params, start_from="pre@7"), ONE)
