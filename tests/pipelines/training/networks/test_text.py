@@ -87,7 +87,7 @@ def test_it_is_built_first_in_a_process_with_as_many_hidden_layers_as_by_default
     # Keras counts the names of a process, and two layers of one name are an error
     keras.utils.clear_session()
     twice = replace(FEATURES, tokens=(TOKENS, replace(TOKENS, name="other_tokens")))
-    model: Any = build_model_of(params(network, hidden=(5, 4)), twice)
+    model: Any = build_model_of(replace(params(network), hidden=(5, 4)), twice)
     assert model.output_shape == (None, 1)
 
 
