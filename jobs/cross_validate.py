@@ -25,7 +25,11 @@ _LATER = [
 ]
 
 # what may have seen a row that a fold holds out
-_MAY_KNOW = {"mix": "its rows may be", "teacher": "the rows that it has learned from may be"}
+_MAY_KNOW = {
+    "mix": "its rows may be",
+    "teacher": "the rows that it has learned from may be",
+    "start_from": "the rows that it has learned from may be",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ def main() -> None:
         for name, what in _MAY_KNOW.items():
             if training.get(name):
                 raise ParameterError(
-                    f"expected no --{name}: {what} among those that a fold holds out"
+                    f"expected no --{name.replace('_', '-')}: {what} among those that a fold "
+                    "holds out"
                 )
         for number in range(1, job.folds + 1):
             _fold_params(params, Fold(number, job.root))

@@ -140,6 +140,8 @@ def _arguments(step: Step, journey: Journey) -> dict[str, Any]:
         found["cache"] = journey.cache
     if step.name == "train":
         found |= journey.training
+        if "start_from" in journey.training:
+            found["registry"] = journey.registry
     for feed in feeds_of(step, journey.spec):
         taken = journey.take(feed)
         found[feed.flag] = (*found.get(feed.flag, ()), *taken) if feed.is_list else taken[0]

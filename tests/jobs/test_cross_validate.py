@@ -129,7 +129,10 @@ def test_a_fold_is_not_written_over_the_table_it_comes_from(
         make_fold(spark, FoldParams("parcels", root, inputs[:1], 1))
 
 
-@pytest.mark.parametrize("flag", [("--mix", "old@v1=0.5"), ("--teacher", "model.keras")])
+@pytest.mark.parametrize(
+    "flag",
+    [("--mix", "old@v1=0.5"), ("--teacher", "model.keras"), ("--start-from", "other@champion")],
+)
 def test_rows_held_out_do_not_come_in_by_the_back_door(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flag: tuple[str, str]
 ) -> None:
