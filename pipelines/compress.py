@@ -45,6 +45,11 @@ class CompressParams:
     features: str = param("Features table pinned to a version, like path@v3")
     state: str = param("State of engineer_features, JSON: names and order of the model's inputs")
     model: str = param("Trained model, .keras file")
+    beside: str = param(
+        "Model that it is held against, .keras file, such as the one before pruning or the "
+        "teacher; empty: --model",
+        "",
+    )
     form: str = param(f"One of {', '.join(FORMS)}", FORMS[0])
     max_loss: float = param(
         "What it may lose on the validation split, of ROC AUC or macro F1; of a number as a share "
@@ -82,8 +87,10 @@ def _compress(
     copies = LocalCopies(params.cache, params.cache_mb)
     files = split_files(table.path, table.version, features, copies)["validation"]
     num_threads = use_one_thread()
-    original = open_predictor(params.model, digests["model"], features.target)
+    held_against = params.beside or params.model, digests.get("beside", digests["model"])
+    original = open_predictor(*held_against, features.target)
     content, details = _make(params, digests["model"])
+    details[ORIGINAL] = _weigh(open_network(*held_against), place(held_against[0]).read_bytes())
     details["model_sha256"] = hashlib.sha256(content).hexdigest()
     predictors = {ORIGINAL: original, COMPRESSED: _open(content, features.target)}
     for name, figures in _measure(predictors, files, features).items():
@@ -92,8 +99,8 @@ def _compress(
     details |= {
         "threads": num_threads,
         "features": str(table),
-        "original_model": params.model,
-        "original_sha256": digests["model"],
+        "original_model": held_against[0],
+        "original_sha256": held_against[1],
         "state_sha256": digests["state"],
         "training": training.fingerprint if training else "",
         "parameters": training.details.get("parameters", {}) if training else {},
@@ -116,17 +123,19 @@ def _draw(params: CompressParams, key: StepKey, details: dict[str, Any]) -> str:
 
 
 def _make(params: CompressParams, digest: str) -> tuple[bytes, dict[str, Any]]:
-    """Give the file of the smaller form, and what both forms weigh."""
+    """Give the file of the smaller form, and what it weighs."""
     model = open_network(params.model, digest)
-    original = count_weights(model)
     layers = quantize(model, params.form)
     content = pack(model)
     return content, {
         "form": params.form,
         "quantized_layers": list(layers),
-        ORIGINAL: original | {"file_bytes": len(place(params.model).read_bytes())},
-        COMPRESSED: count_weights(model) | {"file_bytes": len(content)},
+        COMPRESSED: _weigh(model, content),
     }
+
+
+def _weigh(model: Any, content: bytes) -> dict[str, int]:
+    return count_weights(model) | {"file_bytes": len(content)}
 
 
 def _open(content: bytes, target: Target) -> Predictor:
@@ -176,14 +185,15 @@ def _check(params: CompressParams) -> dict[str, str]:
         raise ParameterError(f"expected --form to be one of {', '.join(FORMS)}; got {params.form}")
     if not 0 <= params.max_loss < 1:
         raise ParameterError(f"expected --max-loss from 0 to below 1; got {params.max_loss}")
-    for name in ("model", "state"):
+    names = ("model", "state", *(("beside",) if params.beside else ()))
+    for name in names:
         path = getattr(params, name)
         if not place(path).is_file():
             raise ParameterError(
                 f"--{name}: expected a file; found none at {path!r}. Give the path in the result "
-                f"of {'train' if name == 'model' else 'engineer_features'}, files.{name}"
+                f"of {'engineer_features' if name == 'state' else 'train'}, files.{name}"
             )
-    return {name: file_digest(place(getattr(params, name))) for name in ("model", "state")}
+    return {name: file_digest(place(getattr(params, name))) for name in names}
 
 
 def _has_files(result: StepResult) -> bool:

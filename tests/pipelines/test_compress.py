@@ -132,6 +132,20 @@ def test_the_road_to_the_registry_is_that_of_any_model(params: CompressParams) -
     assert (crowned["version"], crowned["is_champion"]) == (2, True)
 
 
+def test_what_was_lost_before_counts_where_it_is_held_against_the_first(
+    params: CompressParams, tmp_path: Path
+) -> None:
+    # as one that pruning has spoilt: it has no weights left
+    spoilt = replace(params, model=tiny.save_model(tmp_path / "spoilt.keras", scale=0.0))
+    assert compress.run(spoilt).details["lost"] == 0
+    with pytest.raises(CompressionError, match=r"ROC AUC 0\.\d+; it has 0\.5 and loses 0\."):
+        compress.run(replace(spoilt, beside=params.model))
+    found = compress.run(replace(params, beside=spoilt.model)).details
+    assert found["lost"] < -0.2
+    assert found["original"]["kernel_zeros"] == 4
+    assert (found["original_model"], found["compressed"]["kernel_zeros"]) == (spoilt.model, 0)
+
+
 def test_a_compressed_model_that_was_changed_since_is_refused(params: CompressParams) -> None:
     made = compress.run(params)
     Path(made.files["model"]).write_bytes(Path(params.model).read_bytes())
@@ -152,6 +166,7 @@ def test_a_model_of_eight_bits_is_not_quantised_again(params: CompressParams) ->
         ({"form": "int4"}, "--form to be one of int8, int8-activations, packed; got int4"),
         ({"max_loss": -0.1}, "--max-loss from 0 to below 1; got -0.1"),
         ({"model": "/none"}, "--model: expected a file; found none at '/none'"),
+        ({"beside": "/none"}, "--beside: expected a file; found none at '/none'"),
     ],
 )
 def test_a_parameter_that_makes_no_sense_is_refused(
