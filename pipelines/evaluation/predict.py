@@ -51,6 +51,15 @@ def open_predictor(
     return _open(model, digest, target, num_threads)
 
 
+def open_network(model: str, digest: str, num_threads: int = 0) -> Any:
+    """Open the ``.keras`` file ``model`` as a Keras model, once per process.
+
+    For what a predictor does not give: gradients. Arguments and errors as of ``open_predictor``,
+    which applies the same object; so it must not be changed.
+    """
+    return _read(model, digest, num_threads)
+
+
 def num_opened(model: str) -> int:
     """How often this process has read the file ``model`` as a model."""
     return _opened.count(model)
@@ -58,11 +67,16 @@ def num_opened(model: str) -> int:
 
 @cache
 def _open(model: str, digest: str, target: Target, num_threads: int) -> Predictor:
+    return make_predictor(_read(model, digest, num_threads), target)
+
+
+@cache
+def _read(model: str, digest: str, num_threads: int) -> Any:
     with local_file(place(model)) as file:
         check_digest(file, digest, model)
         check_model_file(file)
         _set_threads(num_threads)
-        return make_predictor(_load(model, file), target)
+        return _load(model, file)
 
 
 def _set_threads(num_threads: int) -> None:
