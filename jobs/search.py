@@ -8,8 +8,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from pipelines.cli import keep_private, parse_with, print_result, report_errors
 from pipelines.search import SearchParams, run
 from pipelines.step import StepResult
-from pipelines.train import checkpoints_of, start_training
+from pipelines.train import start_training
 from pipelines.training.checkpoint import read_progress
+from pipelines.training.home import checkpoints_of
 from pipelines.training.parameters import PLACES, TrainParams
 from pipelines.training.start import Start
 from pipelines.tuning.trials import Report

@@ -11,26 +11,18 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipelines.cli import to_flags
 from pipelines.errors import ParameterError, TrainingError
-from pipelines.layout import Layout
 from pipelines.loading.augmentation import parse_augmentation
 from pipelines.loading.local_copies import LocalCopies
-from pipelines.state import (
-    file_digest,
-    fingerprint,
-    read_features,
-    read_json,
-    write_bytes,
-    write_json,
-)
-from pipelines.step import StepKey, StepResult, once, read_record, read_result, step_key
-from pipelines.storage.copies import put_folder
-from pipelines.storage.place import RemotePath, is_remote, place
+from pipelines.state import file_digest, read_features, write_bytes, write_json
+from pipelines.step import StepKey, StepResult, once, read_record, read_result
+from pipelines.storage.place import is_remote, place
 from pipelines.tables.version import TableVersion, parse_version
 from pipelines.training.heartbeat import HANG_S, heartbeat
+from pipelines.training.home import STEP, bring_home, kept_at, record_of, training_key, work_folder
 from pipelines.training.method import BALANCED
 from pipelines.training.parameters import TrainParams
 from pipelines.training.start import Start, start_ranks
@@ -38,18 +30,21 @@ from pipelines.world import World
 from schemas.encode import FeatureSet
 
 if TYPE_CHECKING:
+    import keras
+
     from pipelines.loading.dataset import Reading
     from pipelines.loading.manifest import Manifest
-    from pipelines.training.settings import Outcome
+    from pipelines.training.settings import LoopSettings, Outcome
 
-STEP = "train"
 _MIXED = re.compile(r"^(.+@v\d+)=(0?\.\d+)$")
+_FILES = {"model": "model.keras", "history": "history.json", "tensorboard": "tensorboard"}
+_AUGMENTED = {"augmented": "augmented.png"}
 _JOB = Path(__file__).parent.parent / "jobs" / "train.py"
 
 
 def trained(params: TrainParams) -> StepResult | None:
     """Give the recorded result of this very training, or None if it is still to be done."""
-    path = _record(_key(params))
+    path = record_of(training_key(params))
     if not path.exists():
         return None
     known = read_record(path)
@@ -82,7 +77,7 @@ def start_training(params: TrainParams, start: Start) -> StepResult:
         TrainingError: A rank failed; with its number and its last words.
     """
     _check_augmentation(params)
-    _work_folder(params, _key(params))
+    work_folder(params, training_key(params))
     if known := trained(params):
         return known
     _require_passed(params)
@@ -104,11 +99,6 @@ def _check_augmentation(params: TrainParams) -> None:
         )
 
 
-def checkpoints_of(params: TrainParams) -> Path:
-    """Give the folder in which a training says how far it has come; see ``read_progress``."""
-    return _work_folder(params, _key(params)) / "checkpoints"
-
-
 def _require_passed(params: TrainParams) -> None:
     from pipelines.tables.ledger_table import require_passed  # noqa: PLC0415  a trained one needs none
 
@@ -122,7 +112,7 @@ def _pin(params: TrainParams, key: StepKey) -> None:
     """From here on, upkeep leaves the files of these versions alone."""
     from pipelines.tables.pins import pin_tables  # noqa: PLC0415  see _require_passed
 
-    pin_tables(key.layout.trainings / key.fingerprint, _tables(params)[0])
+    pin_tables(kept_at(key), _tables(params)[0])
 
 
 def _sizes() -> tuple[int, ...]:
@@ -167,7 +157,7 @@ def run(params: TrainParams, world: World, supervision: Supervision = Supervisio
     if known := trained(params):
         return known
     _require_passed(params)
-    key = _key(params)
+    key = training_key(params)
     if not world.is_root:
         return _train(params, key, world, supervision)
     _pin(params, key)
@@ -175,37 +165,30 @@ def run(params: TrainParams, world: World, supervision: Supervision = Supervisio
 
 
 def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervision) -> StepResult:
-    from pipelines.loading.label_counts import count_labels  # noqa: PLC0415  see the module's docstring
-    from pipelines.loading.mixture import plans_of  # noqa: PLC0415
+    from pipelines.loading.mixture import plans_of  # noqa: PLC0415  see the module's docstring
     from pipelines.loading.training_tables import describe, open_splits  # noqa: PLC0415
     from pipelines.training.loop import Loop  # noqa: PLC0415
-    from pipelines.training.models import build_model_of, save_model  # noqa: PLC0415
-    from pipelines.training.settings import LoopSettings  # noqa: PLC0415
     from pipelines.training.where_time_went import where_time_went  # noqa: PLC0415
 
     features = read_features(place(params.state))
-    tables, shares = _manifests(params, features, world)
-    folder = _work_folder(params, key)
+    given, shares = _tables(params)
+    tables = _read_tables(params, given, features, world)
+    folder = work_folder(params, key)
     reading = _reading(params, features)
     train, validation = open_splits(tables, shares, world, reading)
     plans = plans_of(train)
     said = [describe(table, plan, world) for table, plan in zip(tables, plans, strict=True)]
-    files = {"model": "model.keras", "history": "history.json", "tensorboard": "tensorboard"}
-    if reading.augmentation:
-        files["augmented"] = "augmented.png"
     _tell(world, *said)
-    model = build_model_of(params, features)
-    counts = count_labels(tables[0], "train") if BALANCED in params.class_weights else ()
-    settings = LoopSettings.of(params, folder, counts, features.target)
+    model, settings = _build(params, features, tables[0], folder)
     with closing(train), closing(validation), heartbeat(world, supervision.hang_s) as beat:
         outcome = Loop(model, train, validation, settings, world).run(beat, supervision.pause)
     said_time = where_time_went(outcome)
     _tell(world, said_time)
+    digest = ""
     if world.is_root:
-        save_model(model, folder / "model.keras")
         _draw_augmented(tables[0], reading, folder)
-        _keep(folder, _kept_at(key), asdict(outcome.progress))
-    details = _details(outcome, world) | {
+        digest = _write(model, outcome, folder, key)
+    details = outcome.details(world.size) | {
         "where_time_went": said_time,
         "plan": train.plan.fingerprint(),
         "tables": said,
@@ -213,15 +196,34 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
         "parameters": asdict(params),
         "num_weights": int(model.count_params()),
         # the root alone holds the file; its result is the one that is kept
-        "model_sha256": file_digest(folder / "model.keras") if world.is_root else "",
+        "model_sha256": digest,
     }
-    return StepResult(
-        STEP,
-        params.dataset,
-        key.fingerprint,
-        files={name: str(_kept_at(key) / file) for name, file in files.items()},
-        details=details,
-    )
+    names = _FILES | (_AUGMENTED if reading.augmentation else {})
+    files = {name: str(kept_at(key) / file) for name, file in names.items()}
+    return StepResult(STEP, params.dataset, key.fingerprint, files=files, details=details)
+
+
+def _build(
+    params: TrainParams, features: FeatureSet, table: "Manifest", folder: Path
+) -> tuple["keras.Model", "LoopSettings"]:
+    from pipelines.loading.label_counts import count_labels  # noqa: PLC0415
+    from pipelines.training.models import build_model_of  # noqa: PLC0415
+    from pipelines.training.settings import LoopSettings  # noqa: PLC0415
+
+    model = build_model_of(params, features)
+    counts = count_labels(table, "train") if BALANCED in params.class_weights else ()
+    return model, LoopSettings.of(params, folder, counts, features.target)
+
+
+def _write(model: "keras.Model", outcome: "Outcome", folder: Path, key: StepKey) -> str:
+    """Write what is left of a training, and put it where it is kept; give the model's digest."""
+    from pipelines.training.models import save_model  # noqa: PLC0415
+
+    file = folder / _FILES["model"]
+    save_model(model, file)
+    write_json(folder / _FILES["history"], asdict(outcome.progress))
+    bring_home(folder, key)
+    return file_digest(file)
 
 
 def _tell(world: World, *said: str) -> None:
@@ -247,43 +249,23 @@ def _draw_augmented(table: "Manifest", reading: "Reading", folder: Path) -> None
     if reading.augmentation:
         from pipelines.loading.augmented_grid import draw_augmented  # noqa: PLC0415
 
-        write_bytes(folder / "augmented.png", draw_augmented(table, reading))
+        write_bytes(folder / _AUGMENTED["augmented"], draw_augmented(table, reading))
 
 
-def _details(outcome: "Outcome", world: World) -> dict[str, Any]:
-    progress = outcome.progress
-    best = progress.history[progress.best_epoch - 1]
-    return {
-        "ranks": world.size,
-        "epochs": progress.epoch,
-        "best_epoch": progress.best_epoch,
-        "validation": {name[4:]: best[name] for name in best if name.startswith("val_")},
-        "rows_per_epoch": outcome.rows_per_epoch,
-        "weights_digest": outcome.weights_digest,
-        "train_seconds": round(progress.seconds, 2),
-    }
-
-
-def _manifests(
-    params: TrainParams, features: FeatureSet, world: World
-) -> tuple[list["Manifest"], list[float]]:
-    """Give the tables to learn from, and of each but the first its share of a batch."""
+def _read_tables(
+    params: TrainParams, given: list[TableVersion], features: FeatureSet, world: World
+) -> list["Manifest"]:
     from pipelines.loading.columns import InputColumns  # noqa: PLC0415
-    from pipelines.loading.manifest import read_manifest  # noqa: PLC0415
     from pipelines.loading.row_filter import parse_filter  # noqa: PLC0415
+    from pipelines.loading.training_tables import Wanted, read_tables  # noqa: PLC0415
 
-    columns = InputColumns.of(features, params.max_tokens)
-    filters = [parse_filter(text) for text in params.where]
-    tables, shares = _tables(params)
-    copies = LocalCopies(params.cache, params.cache_mb)
-    found = [
-        read_manifest(
-            copies.local(table.path, table.version), table.version, columns, filters, world
-        )
-        for table in tables
-    ]
-    _check_labels(found[0], features)
-    return found, shares
+    wanted = Wanted(
+        InputColumns.of(features, params.max_tokens),
+        [parse_filter(text) for text in params.where],
+        LocalCopies(params.cache, params.cache_mb),
+    )
+    pairs = [(table.path, table.version) for table in given]
+    return read_tables(pairs, wanted, features, world)
 
 
 def _tables(params: TrainParams) -> tuple[list[TableVersion], list[float]]:
@@ -300,55 +282,6 @@ def _parse_mix(text: str) -> tuple[TableVersion, float]:
             f"{text!r}"
         )
     return parse_version(found[1]), float(found[2])
-
-
-def _check_labels(manifest: "Manifest", features: FeatureSet) -> None:
-    found = manifest.label_range("train")
-    if found is not None and found[0] == found[1]:
-        words = {"binary": "labels 0 and 1", "classes": "labels of several classes"}
-        expected = words.get(features.target.kind, "labels that differ")
-        raise TrainingError(
-            f"{manifest.table}: expected {expected} in split 'train'; all "
-            f"{manifest.num_rows('train')} rows have {found[0]}. Change the label or the split of "
-            "the contract"
-        )
-
-
-def _key(params: TrainParams) -> StepKey:
-    layout = Layout(params.root, params.dataset)
-    # where it is kept and how often changes nothing in the result
-    where = {"root": "", "checkpoint_steps": 0, "buffer_mb": 0, "cache": "", "cache_mb": 0}
-    # says what to do if the file is not there
-    params.loss_of(read_features(place(params.state)).target)
-    state = fingerprint(read_json(place(params.state)))
-    decides = {**asdict(params), **where, "state": state}
-    return step_key(STEP, layout, decides)
-
-
-def _keep(folder: Path, kept_at: Path, history: dict[str, Any]) -> None:
-    write_json(folder / "history.json", history)
-    if folder != kept_at:
-        put_folder(folder, kept_at, but="checkpoints")
-
-
-def _kept_at(key: StepKey) -> Path:
-    return key.layout.trainings / key.fingerprint
-
-
-def _work_folder(params: TrainParams, key: StepKey) -> Path:
-    """Where checkpoints are: where the result will be, or on a local disk if that is elsewhere."""
-    if not isinstance(_kept_at(key), RemotePath):
-        return _kept_at(key)
-    if not params.cache:
-        raise ParameterError(
-            f"expected --cache FOLDER, a local folder for the checkpoints of a training under "
-            f"{params.root}; got none"
-        )
-    return Path(params.cache).absolute() / "trainings" / key.fingerprint
-
-
-def _record(key: StepKey) -> Path:
-    return key.layout.steps / f"{key.step}-{key.fingerprint}.json"
 
 
 def _is_there(result: StepResult) -> bool:

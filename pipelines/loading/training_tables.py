@@ -1,14 +1,47 @@
 """The tables that a training learns from: opened, planned, and described before the first step."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from pipelines.errors import TrainingError
+from pipelines.loading.columns import InputColumns
 from pipelines.loading.dataset import Reading, Split, load_split
-from pipelines.loading.manifest import Manifest
+from pipelines.loading.local_copies import LocalCopies
+from pipelines.loading.manifest import Manifest, read_manifest
 from pipelines.loading.mixture import Mixture, mix, share_batch
+from pipelines.loading.row_filter import RowFilter
 from pipelines.loading.shard_plan import ShardPlan
 from pipelines.loading.shuffle_quality import measure_mixing
 from pipelines.world import World
+from schemas.encode import FeatureSet
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to read of each table: columns, the rows that match all filters, and from which copy."""
+
+    columns: InputColumns
+    filters: Sequence[RowFilter]
+    copies: LocalCopies
+
+
+def read_tables(
+    tables: Sequence[tuple[str, int]], wanted: Wanted, features: FeatureSet, world: World
+) -> list[Manifest]:
+    """Read what the log says of each table, given by path and version.
+
+    Raises:
+        TableError: A table is missing, unsafe to read, or not of these columns.
+        TrainingError: All labels to learn from are the same.
+    """
+    found = [
+        read_manifest(
+            wanted.copies.local(path, version), version, wanted.columns, wanted.filters, world
+        )
+        for path, version in tables
+    ]
+    _check_labels(found[0], features)
+    return found
 
 
 def open_splits(
@@ -48,3 +81,15 @@ def describe(table: Manifest, plan: ShardPlan, world: World) -> str:
         f"{min(shares):,} to {max(shares):,} rows for each of {world.size} ranks; a batch draws on "
         f"{measure_mixing(plan):.0%} of the row groups of a full shuffle"
     )
+
+
+def _check_labels(manifest: Manifest, features: FeatureSet) -> None:
+    found = manifest.label_range("train")
+    if found is not None and found[0] == found[1]:
+        words = {"binary": "labels 0 and 1", "classes": "labels of several classes"}
+        expected = words.get(features.target.kind, "labels that differ")
+        raise TrainingError(
+            f"{manifest.table}: expected {expected} in split 'train'; all "
+            f"{manifest.num_rows('train')} rows have {found[0]}. Change the label or the split of "
+            "the contract"
+        )

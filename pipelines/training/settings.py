@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from pipelines.training.checkpoint import Progress
 from pipelines.training.distributed import Reduction
@@ -82,3 +83,17 @@ class Outcome:
     weights_digest: str
     rows_per_epoch: int
     step_parts: StepParts | None = None
+
+    def details(self, num_ranks: int) -> dict[str, Any]:
+        """Give what the step's record says of it."""
+        progress = self.progress
+        best = progress.history[progress.best_epoch - 1]
+        return {
+            "ranks": num_ranks,
+            "epochs": progress.epoch,
+            "best_epoch": progress.best_epoch,
+            "validation": {name[4:]: best[name] for name in best if name.startswith("val_")},
+            "rows_per_epoch": self.rows_per_epoch,
+            "weights_digest": self.weights_digest,
+            "train_seconds": round(progress.seconds, 2),
+        }
