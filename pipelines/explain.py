@@ -14,7 +14,7 @@ from pipelines.evaluation.arrays import Arrays
 from pipelines.evaluation.predict import open_network, open_predictor
 from pipelines.explanation.case import Case, read_keyed_sample, say_keys
 from pipelines.explanation.document import Document, Sizes, explain_case, suited_methods
-from pipelines.explanation.groups import group_features
+from pipelines.explanation.groups import group_features, join_by_origin
 from pipelines.explanation.methods import NONE, check_methods
 from pipelines.explanation.table_part import TableSizes
 from pipelines.layout import Layout
@@ -109,7 +109,9 @@ def _explain(params: ExplainParams, key: StepKey, digests: dict[str, str]) -> St
     made = Document()
     if NONE not in params.methods:
         case, total = _case(params, digests)
-        methods = params.methods or suited_methods(case)
+        methods, told["left_out"] = params.methods, ""
+        if not methods:
+            methods, told["left_out"] = suited_methods(case)
         table = TableSizes(params.repeats, params.shap_rows, params.background, params.neighbours)
         sizes = Sizes(table, params.texts, params.images, params.steps)
         made = explain_case(case, methods, sizes)
@@ -130,7 +132,7 @@ def _case(params: ExplainParams, digests: dict[str, str]) -> tuple[Case, int]:
     arrays, named, total = read_keyed_sample(
         _files(params, features), features, spec.main.primary_key, most, params.seed
     )
-    _check_labels(arrays, features, params.split, total)
+    _check_rows(arrays, features, params, total)
     threshold = _threshold(params, digests)
     predict = open_predictor(params.model, digests["model"], features.target)
     network = open_network(params.model, digests["model"])
@@ -138,11 +140,13 @@ def _case(params: ExplainParams, digests: dict[str, str]) -> tuple[Case, int]:
     said = predict(arrays)
     measure.check_finite(said, measure.NETWORK, params.split)
     state = read_object(place(params.state), ("features",))
+    groups = group_features(spec, features)
     case = Case(
         arrays=arrays,
         keys=say_keys(spec, named),
         features=features,
-        groups=group_features(spec, features),
+        groups=groups,
+        origins=join_by_origin(spec, groups),
         predict=predict,
         network=network,
         said=said,
@@ -188,13 +192,14 @@ def _threshold(params: ExplainParams, digests: dict[str, str]) -> float:
     return float(measured["models"][measure.NETWORK].get("threshold", 0.5))
 
 
-def _check_labels(arrays: Arrays, features: FeatureSet, split: str, total: int) -> None:
-    if len(arrays) > 1 and arrays.label.min() != arrays.label.max():
+def _check_rows(arrays: Arrays, features: FeatureSet, params: ExplainParams, total: int) -> None:
+    is_varied = len(arrays) > 1 and arrays.label.min() != arrays.label.max()
+    if is_varied or (len(arrays) and not params.methods):
         return
     came = f"all with {features.label} {arrays.label[0]}" if len(arrays) else "none"
     raise TrainingError(
-        f"explain: expected rows of the {split} split with {features.label} of more than one "
-        f"value; got {len(arrays)} of {total}, {came}: nothing can be told apart. Raise "
+        f"explain: expected rows of the {params.split} split with {features.label} of more than "
+        f"one value; got {len(arrays)} of {total}, {came}: nothing can be told apart. Raise "
         "--max-rows, or take another --split or --seed"
     )
 

@@ -24,14 +24,15 @@ class Case:
     """Rows with their primary keys as words, and the model that is explained on them.
 
     ``said`` is what the model says of each row, see ``open_predictor``; ``network`` the Keras model
-    itself. ``words`` holds the vocabulary of each feature of tokens. A row is called 1 from
-    ``threshold`` on.
+    itself. ``origins`` are the groups by where they come from. ``words`` holds the vocabulary of
+    each feature of tokens. A row is called 1 from ``threshold`` on.
     """
 
     arrays: Arrays
     keys: Sequence[Mapping[str, str]]
     features: FeatureSet
     groups: tuple[Group, ...]
+    origins: tuple[Group, ...]
     predict: Predictor
     network: Any
     said: npt.NDArray[np.float64]

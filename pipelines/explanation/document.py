@@ -8,6 +8,7 @@ from typing import Any
 from pipelines.errors import ParameterError
 from pipelines.explanation.case import Case
 from pipelines.explanation.image_part import attribute_images
+from pipelines.explanation.permutation import too_few
 from pipelines.explanation.table_part import TableSizes, explain_rows, permute, share_out
 from pipelines.explanation.text_part import attribute_texts
 
@@ -31,11 +32,21 @@ class Document:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def suited_methods(case: Case) -> tuple[str, ...]:
-    """Give what is done when nothing is asked for: what takes seconds and can say something."""
-    found = ("permutation",) if len(case.groups) > 1 else ()
-    is_deep = case.features.tokens or case.features.images
-    return (*found, "gradients") if is_deep else found or ("permutation",)
+def suited_methods(case: Case) -> tuple[tuple[str, ...], str]:
+    """Give what is done when nothing is asked for, and why something is left out.
+
+    It takes seconds and can say something: a run need not stop for want of an explanation.
+    """
+    words = too_few(case.arrays.label, is_class=case.features.target.kind != "number")
+    if len(case.said) < 2:  # noqa: PLR2004  nothing to choose among
+        return (), f"too few rows: {words}"
+    is_deep = bool(case.features.tokens or case.features.images)
+    found = ("gradients",) if is_deep else ()
+    if len(case.groups) == 1 and is_deep:
+        return found, ""
+    if words:
+        return found, f"no permutation importance: {words}"
+    return ("permutation", *found), ""
 
 
 def explain_case(case: Case, methods: Sequence[str], sizes: Sizes) -> Document:

@@ -5,7 +5,7 @@ logarithm says 3), and would leave the model the other to read the value from. S
 of one column is one group, here and on every page.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,33 @@ def group_features(spec: DatasetSpec, features: FeatureSet) -> tuple[Group, ...]
     return tuple(
         Group(name, tuple(columns[place] for place in places), tuple(places))
         for name, places in found.items()
+    )
+
+
+def join_by_origin(spec: DatasetSpec, groups: Sequence[Group]) -> tuple[Group, ...]:
+    """Give one group for each place that columns come from, all of its columns together.
+
+    Columns that tell the same hide one another when they are permuted one by one; together they
+    can't. Origins are the main source, each joined one, and the rolling aggregates; a cross counts
+    where its first column does. Fewer than two origins tell nothing and give none.
+    """
+    origins = {
+        here: f"joined from {join.source}" for join in spec.joins for _, here in join.columns
+    }
+    origins |= {item.name: "rolling aggregates" for item in spec.rollings}
+    found: dict[str, list[Group]] = {}
+    for group in groups:
+        first = group.name.partition(" and ")[0]
+        found.setdefault(origins.get(first, f"of {spec.main.name} itself"), []).append(group)
+    if len(found) < 2:  # noqa: PLR2004
+        return ()
+    return tuple(
+        Group(
+            f"{name} ({len(some)})",
+            tuple(group.name for group in some),
+            tuple(place for group in some for place in group.places),
+        )
+        for name, some in found.items()
     )
 
 

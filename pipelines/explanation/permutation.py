@@ -21,6 +21,7 @@ FloatArray = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 _CHUNK_ROWS = 50_000
 _PARTS = 20
+_LEAST_OF_CLASS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,11 @@ def permutation_importance(
     others (Student's t over the parts): it holds the chance of rows and of permutations.
 
     Raises:
-        ParameterError: There are fewer than 40 rows: parts of one row say nothing.
+        ParameterError: There are too few rows, see ``too_few``.
     """
-    if len(exam.rows) < 2 * _PARTS:
+    if words := too_few(exam.label, is_class=exam.is_class):
         raise ParameterError(
-            f"permutation importance: expected at least {2 * _PARTS} rows; got {len(exam.rows)}. "
-            "Raise --max-rows, or take a split that has more"
+            f"permutation importance: {words}. Raise --max-rows, or take a split that has more"
         )
     random = np.random.default_rng(seed)
     parts = _parts(exam, random)
@@ -73,6 +73,20 @@ def permutation_importance(
         without = [_figures(exam, said, parts) for said in _permuted(exam, group, dealt)]
         found.append(_summed(group.name, sign * (base - np.mean(without, axis=0))))
     return float(base[0]), sorted(found, key=lambda item: -item.mean)
+
+
+def too_few(label: npt.NDArray[Any], *, is_class: bool) -> str:
+    """Say why so few rows tell nothing, by their labels; empty if they are enough.
+
+    Of each part there must be two rows; of two classes each must be left when a part is not there.
+    """
+    if len(label) < 2 * _PARTS:
+        return f"expected at least {2 * _PARTS} rows; got {len(label)}"
+    values, counts = np.unique(label, return_counts=True)
+    if is_class and (len(values) < 2 or np.sort(counts)[-2] < _LEAST_OF_CLASS):  # noqa: PLR2004
+        each = ", ".join(f"{count} of {value}" for value, count in zip(values, counts, strict=True))
+        return f"expected at least {_LEAST_OF_CLASS} rows of two classes; got {each}"
+    return ""
 
 
 def _permuted(exam: Exam, group: Group, dealt: Sequence[Places]) -> Iterator[FloatArray]:

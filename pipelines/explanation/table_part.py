@@ -36,14 +36,14 @@ class TableSizes:
 def permute(case: Case, sizes: TableSizes) -> dict[str, Any]:
     """Give permutation importance, and that of the same network with its weights shuffled."""
     figure = kinds.figure_of(case.features.target)
-    base, found = permutation_importance(
-        _exam(case, case.predict), case.groups, sizes.repeats, case.seed
-    )
+    exam = _exam(case, case.predict)
+    base, found = permutation_importance(exam, case.groups, sizes.repeats, case.seed)
+    _, origins = permutation_importance(exam, case.origins, sizes.repeats, case.seed)
     blind = make_predictor(randomised(case.network, case.seed), case.features.target)
     base_blind, found_blind = permutation_importance(
         _exam(case, blind), case.groups, _RANDOM_REPEATS, case.seed
     )
-    members = {group.name: list(group.features) for group in case.groups}
+    members = {group.name: list(group.features) for group in (*case.groups, *case.origins)}
     own, other = ({item.name: item.mean for item in some} for some in (found, found_blind))
     pairs = np.array([[own[name], other[name]] for name in own])
     return {
@@ -51,6 +51,7 @@ def permute(case: Case, sizes: TableSizes) -> dict[str, Any]:
         "base": base,
         "repeats": sizes.repeats,
         "columns": [asdict(item) | {"features": members[item.name]} for item in found],
+        "origins": [asdict(item) | {"features": members[item.name]} for item in origins],
         "randomised": {"base": base_blind, "correlation": rank_correlation(*pairs.T)},
     }
 

@@ -44,6 +44,7 @@ class Explanation:
 
     told: dict[str, Any]
     permutation: tuple[Effect, ...] = ()
+    origins: tuple[Effect, ...] = ()
     shap: tuple[Effect, ...] = ()
     single: tuple[tuple[dict[str, Any], tuple[Effect, ...]], ...] = ()
     texts: tuple[
@@ -62,7 +63,8 @@ def read_explanation(run: Run) -> Explanation | None:
     told = read_json(path)
     return Explanation(
         told,
-        _permutation(told.get("permutation")),
+        _permutation(told.get("permutation"), "columns"),
+        _permutation(told.get("permutation"), "origins"),
         _shap(told.get("shap")),
         tuple((row, _row(row)) for row in told.get("single", [])),
         tuple((text, _texts(text)) for text in told.get("texts", [])),
@@ -73,15 +75,15 @@ def read_explanation(run: Run) -> Explanation | None:
 def say_check(correlation: float | None) -> str:
     """Say whether an explanation hangs on what was learned, by its rank correlation."""
     if correlation is None:
-        return "With the network's weights shuffled nothing is left to compare."
-    said = f"With the network's weights shuffled the rank correlation with it is {correlation:.2f}"
+        return "with shuffled weights nothing is left to compare."
+    said = f"the rank correlation with the same network of shuffled weights is {correlation:.2f}"
     if correlation > _ALIKE:
         return f"{said}: it hardly depends on what was learned, so trust it little."
     return f"{said}, so it depends on what was learned."
 
 
-def _permutation(part: dict[str, Any] | None) -> tuple[Effect, ...]:
-    columns = part["columns"] if part else []
+def _permutation(part: dict[str, Any] | None, of: str) -> tuple[Effect, ...]:
+    columns = part[of] if part else []
     scale = scale_of([value for item in columns for value in (item["low"], item["high"])])
     return tuple(
         Effect(

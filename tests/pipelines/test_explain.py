@@ -86,6 +86,12 @@ def test_what_is_done_by_default_is_done_once(params: ExplainParams) -> None:
     assert not explain.run(params).is_reused
 
 
+def test_few_rows_are_no_reason_to_stop_a_run(params: ExplainParams) -> None:
+    told = _told(replace(params, max_rows=30))
+    assert (told["methods"], told["rows"]) == ([], 30)
+    assert "no permutation importance: expected at least 40 rows; got 30" in told["left_out"]
+
+
 def test_nothing_is_done_where_nothing_is_asked_for(params: ExplainParams) -> None:
     told = _told(replace(params, methods=("none",)))
     assert told["methods"] == ["none"]
@@ -141,7 +147,7 @@ def test_the_threshold_is_that_of_evaluate_for_this_very_model(
         ({"repeats": 0}, "--repeats: expected 1 or more; got 0"),
         ({"background": 1}, "--background: expected 2 or more; got 1"),
         ({"model": "/none"}, "--model: expected a file; found none at '/none'"),
-        ({"max_rows": 30}, "at least 40 rows; got 30. Raise --max-rows"),
+        ({"methods": ("permutation",), "max_rows": 30}, "at least 40 rows; got 30. Raise --max"),
     ],
 )
 def test_what_can_not_be_done_is_said_and_nothing_is_written(
@@ -152,12 +158,16 @@ def test_what_can_not_be_done_is_said_and_nothing_is_written(
     assert not list(Path(params.root).rglob("*.json"))
 
 
-def test_a_sample_of_one_class_is_refused(params: ExplainParams, tmp_path: Path) -> None:
+def test_a_sample_of_one_class_is_refused_if_something_was_asked_for(
+    params: ExplainParams, tmp_path: Path
+) -> None:
     features = tiny.write_features(tmp_path / "broken", {"validation": (1,)})
-    with pytest.raises(
-        TrainingError, match=r"of more than one value; got \d+ of \d+, all with is_"
-    ):
-        explain.run(replace(params, features=features))
+    asked = replace(params, features=features, methods=("shap",))
+    with pytest.raises(TrainingError, match=r"more than one value; got \d+ of \d+, all with is_"):
+        explain.run(asked)
+    told = _told(replace(asked, methods=()))
+    assert told["methods"] == []
+    assert "expected at least 5 rows of two classes; got" in told["left_out"]
     empty = tiny.write_features(tmp_path / "empty", {"validation": ()})
     with pytest.raises(TrainingError, match="got 0 of 0, none: nothing can be told apart"):
         explain.run(replace(params, features=empty))

@@ -3,7 +3,7 @@ import pytest
 
 from pipelines.errors import ParameterError
 from pipelines.explanation.groups import Group
-from pipelines.explanation.permutation import Exam, permutation_importance
+from pipelines.explanation.permutation import Exam, permutation_importance, too_few
 from tests.pipelines.explanation.planted import (
     GROUPS,
     PLANTED,
@@ -99,6 +99,20 @@ def test_the_parts_that_give_the_interval_have_as_many_rows_of_each_class() -> N
     assert {whole - rows for rows, _ in others} == {20, 21}
     assert max(rest for _, rest in others) - min(rest for _, rest in others) <= 1
     assert sum(ones - rest for _, rest in others) == ones
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ([0, 1] * 20, ""),
+        ([0, 1] * 19, "expected at least 40 rows; got 38"),
+        ([0] * 36 + [1] * 4, "expected at least 5 rows of two classes; got 36 of 0, 4 of 1"),
+        ([0] * 30 + [1] * 9 + [2], ""),
+        ([1] * 50, "expected at least 5 rows of two classes; got 50 of 1"),
+    ],
+)
+def test_rows_that_tell_nothing_are_said(label: list[int], words: str) -> None:
+    assert too_few(np.array(label), is_class=True) == words
 
 
 def test_too_few_rows_are_refused() -> None:

@@ -32,6 +32,7 @@ def explanation() -> dict[str, Any]:
         "rows": 4000,
         "split_rows": 27_000,
         "seed": 1,
+        "left_out": "",
         "label": "is_late",
         "permutation": _permutation(names),
         "shap": {
@@ -70,6 +71,8 @@ def _permutation(names: list[str]) -> dict[str, Any]:
         "base": 0.7462,
         "repeats": 5,
         "randomised": {"base": 0.4897, "correlation": 0.03},
+        "origins": [{"name": "joined from weather (9)", "mean": 0.0512, "low": 0.04, "high": 0.06,
+                     "features": ["temp", "visib"]}],
         "columns": [
             {"name": name, "mean": 0.1 / (place + 1) - 0.008, "low": 0.08 / (place + 1) - 0.012,
              "high": 0.12 / (place + 1), "features": [f"{name}_num", f"{name}_log"]}
