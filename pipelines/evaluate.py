@@ -32,8 +32,8 @@ from pipelines.tables.ledger_table import require_passed
 from pipelines.tables.version import TableVersion, parse_version
 from schemas.catalog import dataset
 from schemas.contract import SPLITS
-from schemas.derive import numeric_name
 from schemas.encode import FeatureSet, Numeric
+from schemas.feature_columns import numeric_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,12 @@ from pipelines.registry import store
 from pipelines.storage.files import last_change, remove_folder
 from pipelines.storage.place import is_remote, place
 from pipelines.tables.commits import versions
-from pipelines.tables.delta import last_version, lock_table
+from pipelines.tables.delta import last_version
 from pipelines.tables.pins import Pins, pin_runs, tables_of_training, unfinished_trainings
-from pipelines.tables.records import compact_records
 from pipelines.tables.upkeep import dead_files, delete_files, join_files, small_files
 from pipelines.tables.version import parse_version
+from pipelines.tables.write import lock_table
+from pipelines.tables.write_records import compact_records
 from schemas.catalog import dataset
 from schemas.contract import LAYERS
 

@@ -14,7 +14,8 @@ from pipelines.layout import Layout
 from pipelines.lock import hold_lock
 from pipelines.tables.commits import made_at
 from pipelines.tables.ledger_table import read_ledger
-from pipelines.tables.records import delete_where_in, read_records
+from pipelines.tables.records import read_records
+from pipelines.tables.write_records import delete_where_in
 from schemas.catalog import dataset
 
 

@@ -30,10 +30,10 @@ from pipelines.sources.rivals import refuse_rivals
 from pipelines.step import StepResult, read_record
 from pipelines.storage.place import place
 from pipelines.tables.by_interval import INTERVAL
-from pipelines.tables.delta import lock_table
 from pipelines.tables.ledger_table import read_ledger
 from pipelines.tables.quarantine import AS_JSON, OPEN
 from pipelines.tables.records import read_records
+from pipelines.tables.write import lock_table
 from schemas.catalog import dataset
 from schemas.contract import DatasetSpec, Source
 

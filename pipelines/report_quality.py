@@ -33,8 +33,8 @@ from pipelines.tables.scores import same_models_predictions
 from pipelines.tables.version import TableVersion, parse_version
 from schemas.catalog import dataset
 from schemas.contract import SPLITS, DatasetSpec
-from schemas.derive import feature_columns
 from schemas.drift import Drift, limit_rows
+from schemas.feature_columns import feature_columns
 from schemas.target import prediction_columns
 
 _TRAIN = "train"

@@ -8,8 +8,9 @@ from schemas.contract import ContractError, DatasetSpec
 from schemas.leakage import check_contract
 
 _VOCABULARY = {
-    "catalog", "check", "contract", "derive", "drift", "encode", "features", "image", "interval",
-    "leakage", "near", "paths", "published", "schedule", "shape", "sources", "split", "target",
+    "catalog", "check", "contract", "derive", "drift", "encode", "feature_columns", "features",
+    "image", "interval", "leakage", "near", "paths", "published", "schedule", "shape", "source",
+    "sources", "split", "target",
 }  # fmt: skip
 
 

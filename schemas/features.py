@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from schemas.contract import DatasetSpec, GivenSplit, HashSplit, TimeSplit
-from schemas.derive import feature_columns, known_columns
+from schemas.derive import known_columns
 from schemas.encode import Bucketed, Cyclic, Encode, Hashed, Numeric, Picture, Tokens, Vocabulary
+from schemas.feature_columns import feature_columns
 from schemas.image import bad_image
 
 

@@ -3,16 +3,10 @@
 from collections.abc import Iterator
 
 from schemas.contract import Column, ContractError, DatasetSpec
-from schemas.derive import (
-    feature_columns,
-    indicator_names,
-    known_columns,
-    late_imputes,
-    main_columns,
-    words,
-)
+from schemas.derive import indicator_names, known_columns, late_imputes, main_columns, words
 from schemas.drift import bad_drift
 from schemas.encode import Encode, Hashed, Join, Numeric, Rolling, Tokens, Vocabulary
+from schemas.feature_columns import feature_columns
 from schemas.features import bad_numbers
 from schemas.near import bad_near
 from schemas.schedule import bad_schedule

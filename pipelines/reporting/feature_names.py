@@ -10,15 +10,9 @@ from itertools import pairwise
 from typing import Any
 
 from schemas.contract import Column, DatasetSpec
-from schemas.derive import (
-    hashed_name,
-    known_columns,
-    numeric_name,
-    picture_name,
-    tokens_name,
-    words,
-)
+from schemas.derive import known_columns, words
 from schemas.encode import Bucketed, Cyclic, Encode, Hashed, Numeric, Picture, Tokens, Vocabulary
+from schemas.feature_columns import hashed_name, numeric_name, picture_name, tokens_name
 from schemas.leakage import encoded_columns
 
 MASK = "***"

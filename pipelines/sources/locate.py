@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.errors import ContractError, ParameterError
-from pipelines.sources.unpack import unpack_gzip, unpack_zip
+from pipelines.sources.unpack import unpack_gzip, unpack_tar, unpack_zip
 from schemas.contract import DatasetSpec, Source
 from schemas.published import FETCHED
 
@@ -46,7 +46,8 @@ def locate(dataset: str, source: Source, places: Sequence[str], landing: Path) -
         source: Contract of the source; its ``location`` counts if ``places`` is empty.
         places: Files, folders (their files, no subfolders) or glob patterns. Of a source whose
             rows are files: folders with all that is in them, or archives.
-        landing: Folder for what is unpacked from a ``.zip`` or, where rows are bytes, a ``.gz``.
+        landing: Folder for what is unpacked from a ``.zip``, from a ``.tar`` or ``.tar.gz`` of
+            tables or, where rows are bytes, from a ``.gz``.
 
     Raises:
         ContractError: The default place, or a file of it, is missing or unfit.
@@ -61,12 +62,19 @@ def locate(dataset: str, source: Source, places: Sequence[str], landing: Path) -
     for path in found:
         if source.format != "files" or not path.is_dir():
             _check_file(title, path)
-    return [_unpacked(title, path, source, landing) for path in found]
-
-
-def _unpacked(title: str, path: Path, source: Source, landing: Path) -> Path:
     if source.format == "csv":
-        return unpack_zip(title, path, landing) if path.suffix == ".zip" else path
+        return [file for path in found for file in _tables_in(title, path, landing)]
+    return [_unpacked(title, path, landing) for path in found]
+
+
+def _tables_in(title: str, path: Path, landing: Path) -> list[Path]:
+    if path.name.endswith((".tar", ".tar.gz", ".tgz")):
+        plain = path if path.suffix == ".tar" else unpack_gzip(title, path, landing)
+        return unpack_tar(title, plain, landing)
+    return [unpack_zip(title, path, landing) if path.suffix == ".zip" else path]
+
+
+def _unpacked(title: str, path: Path, landing: Path) -> Path:
     if path.suffix in (".gz", ".tgz"):
         return unpack_gzip(title, path, landing)
     if path.suffix == ".zip":

@@ -1,4 +1,4 @@
-"""Unpack an archive that holds one data file, trusting nothing that the archive says.
+"""Unpack an archive that holds data files, trusting nothing that the archive says.
 
 A member's name can climb out of the folder, a link can point anywhere, and a few kilobytes can
 unpack to a full disk (CWE-22, CWE-59, CWE-409): all three are refused.
@@ -6,7 +6,9 @@ unpack to a full disk (CWE-22, CWE-59, CWE-409): all three are refused.
 
 import gzip
 import os
+import shutil
 import stat
+import tarfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -79,6 +81,46 @@ def unpack_gzip(title: str, packed: Path, landing: Path) -> Path:
     return target
 
 
+def unpack_tar(title: str, archive: Path, landing: Path) -> list[Path]:
+    """Give the files in the plain tar ``archive``, by name, unpacked under ``landing`` or there.
+
+    They come to lie in one folder, whatever folders they were in: a row is known by its file's
+    name, which no two of them may share. One that was altered since is unpacked again.
+
+    Raises:
+        ContractError: No tar, damaged, without files, with a link or a special file, or with two
+            files of one name.
+    """
+    digest = file_digest(archive)
+    record, folder = landing / f"{archive.stem}-{digest[:16]}.json", landing / digest[:16]
+    if record.exists():
+        known = read_json(record)["members"]
+        if all((folder / n).is_file() and file_digest(folder / n) == known[n] for n in known):
+            return [folder / name for name in sorted(known)]
+    scratch = landing / f".{digest[:16]}.{os.getpid()}.tmp"
+    scratch.mkdir(parents=True)
+    try:
+        with tarfile.open(archive, "r:") as opened:
+            for member in opened:
+                if not member.isdir():
+                    _take(title, archive, opened, member, scratch)
+        members = {path.name: file_digest(path) for path in sorted(scratch.iterdir())}
+        if not members:
+            raise ContractError(f"{title}: expected files in {archive}; it holds none")
+        shutil.rmtree(folder, ignore_errors=True)
+        scratch.replace(folder)
+    except tarfile.TarError as error:
+        raise ContractError(
+            f"{title}: expected a tar archive at {archive}; it is none, or damaged: {error}. Fetch "
+            "it again"
+        ) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    sync_folder(landing)
+    write_json(record, {"archive": archive.name, "archive_sha256": digest, "members": members})
+    return [folder / name for name in members]
+
+
 def check_size(title: str, path: Path, packed: int, unpacked: int) -> None:
     """Refuse what unpacks to more than ``MAX_BYTES``, or ``MAX_RATIO`` times its size.
 
@@ -111,6 +153,21 @@ def _only_member(title: str, archive: Path, opened: zipfile.ZipFile) -> zipfile.
             "points out of its folder; it was not unpacked. Fetch the archive from its origin again"
         )
     return member
+
+
+def _take(
+    title: str, archive: Path, opened: tarfile.TarFile, member: tarfile.TarInfo, folder: Path
+) -> None:
+    """Write one member under its bare name: of where the archive wants it nothing is kept."""
+    target = folder / PurePosixPath(member.name).name
+    stream = opened.extractfile(member) if member.isreg() and not member.issparse() else None
+    if stream is None or target.name.startswith(("_", ".")) or target.exists():
+        raise ContractError(
+            f"{title}: expected plain files in {archive}, no two of one name, none of a name that "
+            f"begins with '_' or '.'; {member.name!r} is another. Unpack it and give the files "
+            "you mean"
+        )
+    _copy(title, stream, target, archive.stat().st_size)
 
 
 def _copy(title: str, packed: IO[bytes], target: Path, size: int) -> None:

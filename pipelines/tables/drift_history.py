@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.layout import Layout
-from pipelines.tables.records import append_once, read_records
+from pipelines.tables.records import read_records
+from pipelines.tables.write_records import append_once
 
 SCHEMA = pa.schema(
     [

@@ -16,9 +16,9 @@ from pipelines.errors import LedgerError
 from pipelines.spark.number import Number
 from pipelines.step import FATE, Fates
 from pipelines.storage.place import is_remote
-from pipelines.tables.delta import WHOLE, Part, count_part, write_table
 from pipelines.tables.statistics import read_statistics
 from pipelines.tables.version import TableVersion
+from pipelines.tables.write import WHOLE, Part, count_part, write_table
 
 KEPT = "kept"
 _READ = "read"

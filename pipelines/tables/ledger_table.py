@@ -17,8 +17,9 @@ from pipelines.state import fingerprint
 from pipelines.step import StepResult
 from pipelines.storage.place import RemotePath, place
 from pipelines.tables.commits import commit_path, content_version, maker_of, versions
-from pipelines.tables.records import BLOCK, append_once, greatest, read_records
+from pipelines.tables.records import greatest, read_records
 from pipelines.tables.version import TableVersion, parse_version
+from pipelines.tables.write_records import BLOCK, append_once
 
 _COUNTS = pa.map_(pa.string(), pa.int64())
 SCHEMA = pa.schema(

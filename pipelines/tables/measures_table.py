@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from pipelines.layout import Layout
 from pipelines.tables.ledger_table import table_name, written_by
-from pipelines.tables.records import BLOCK, append_once, read_records
+from pipelines.tables.records import read_records
 from pipelines.tables.version import TableVersion
+from pipelines.tables.write_records import BLOCK, append_once
 
 SCHEMA = pa.schema(
     [

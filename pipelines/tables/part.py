@@ -7,8 +7,9 @@ from pyspark.sql import SparkSession
 
 from pipelines.errors import ContractError
 from pipelines.spark.schema import check_columns
-from pipelines.tables.delta import WHOLE, Part, last_version, read_table
+from pipelines.tables.delta import last_version, read_table
 from pipelines.tables.version import TableVersion
+from pipelines.tables.write import WHOLE, Part
 from schemas.contract import Source, TableSpec
 from schemas.interval import Span
 

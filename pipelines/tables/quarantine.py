@@ -12,10 +12,10 @@ from pipelines.layout import Layout
 from pipelines.spark.schema import local_frame
 from pipelines.step import FATE, StepKey
 from pipelines.tables.commits import versions
-from pipelines.tables.delta import commit, lock_table
 from pipelines.tables.ledger import Written
 from pipelines.tables.ledger_table import read_ledger
 from pipelines.tables.version import TableVersion
+from pipelines.tables.write import commit, lock_table
 
 COLUMNS = (
     "dataset string, source string, stage string, rule string, detail string, source_file string, "

@@ -22,10 +22,11 @@ from pipelines.checksum import companion
 from pipelines.errors import LedgerError, TableError
 from pipelines.storage.files import remove_files, sizes_of
 from pipelines.storage.place import RemotePath, place
-from pipelines.tables.delta import commit, commit_info
+from pipelines.tables.delta import commit_info
 from pipelines.tables.live_files import count_live_rows, live_paths
 from pipelines.tables.records import open_table
 from pipelines.tables.version import TableVersion
+from pipelines.tables.write import commit
 
 _MIB = 2**20
 # joined are files that cost more to open than to read

@@ -27,7 +27,6 @@ from pipelines.transforms.fit_tokens import fit_tokens
 from pipelines.transforms.moments import Moments, measure, merge, merge_all
 from pipelines.transforms.sample import bounded_sample
 from schemas.contract import ContractError
-from schemas.derive import numeric_name
 from schemas.encode import (
     Bucketed,
     Encode,
@@ -38,6 +37,7 @@ from schemas.encode import (
     Tokens,
     Vocabulary,
 )
+from schemas.feature_columns import numeric_name
 
 _KINDS: dict[FeatureKind, t.DataType] = {
     "numeric": t.FloatType(),

@@ -18,13 +18,6 @@ from numpy.typing import NDArray
 
 from pipelines.transforms.pictures_arrays import Channels, encode_pictures
 from pipelines.transforms.tokens_arrays import encode_tokens
-from schemas.derive import (
-    feature_columns,
-    hashed_name,
-    numeric_name,
-    picture_name,
-    tokens_name,
-)
 from schemas.encode import (
     FIRST_TOKEN,
     Bucketed,
@@ -35,6 +28,13 @@ from schemas.encode import (
     Picture,
     Tokens,
     Vocabulary,
+)
+from schemas.feature_columns import (
+    feature_columns,
+    hashed_name,
+    numeric_name,
+    picture_name,
+    tokens_name,
 )
 
 # pyarrow makes its functions at import, out of any type checker's sight

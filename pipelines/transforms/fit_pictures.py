@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 from pipelines.pictures import open_picture
 from pipelines.transforms.pictures_arrays import Channels
 from schemas.contract import ContractError
-from schemas.derive import picture_name
 from schemas.encode import Picture
+from schemas.feature_columns import picture_name
 
 _ROWS = "item int, channel int, num_pixels long, total long, squares long"
 _ROWS_SCHEMA = pa.schema(

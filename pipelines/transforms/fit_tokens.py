@@ -9,8 +9,8 @@ from pyspark.sql import functions as F
 
 from pipelines.transforms.tokens_arrays import count_texts
 from schemas.contract import ContractError
-from schemas.derive import tokens_name
 from schemas.encode import Tokens
+from schemas.feature_columns import tokens_name
 
 _COUNTS = "item int, word string, num_texts long"
 

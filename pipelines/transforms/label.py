@@ -4,8 +4,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.transforms.encode import fit_encode
-from schemas.derive import numeric_name
 from schemas.encode import Numeric
+from schemas.feature_columns import numeric_name
 from schemas.target import Label, Target, target_of
 
 

@@ -23,9 +23,10 @@ from pipelines.registry.package import Contents, build_package, open_package
 from pipelines.registry.store import Logged, add_version, crown, find_champion, open_registry
 from pipelines.spark.session import spark_session
 from pipelines.step import StepKey, StepResult
-from pipelines.tables.delta import versions, write_table
+from pipelines.tables.delta import versions
 from pipelines.tables.ledger_table import account_for, read_ledger
 from pipelines.tables.quarantine import COLUMNS, write_quarantine
+from pipelines.tables.write import write_table
 from pipelines.training.checkpoint import Checkpoints, Progress
 from tests.faults.moments import Watch
 from tests.faults.readers import content

@@ -21,10 +21,11 @@ from pipelines.loading.manifest import read_manifest
 from pipelines.registry.package import MANIFEST, Contents, build_package, open_package
 from pipelines.state import file_digest, read_features, read_json, write_json
 from pipelines.step import Fates, StepResult, read_result
-from pipelines.tables.delta import read_table, write_table
+from pipelines.tables.delta import read_table
 from pipelines.tables.ledger_table import account_for, read_ledger
 from pipelines.tables.live_files import live_paths
 from pipelines.tables.version import TableVersion
+from pipelines.tables.write import write_table
 from pipelines.training.checkpoint import Checkpoints, Progress
 from tests.faults.flips import flip_bits
 from tests.faults.readers import content

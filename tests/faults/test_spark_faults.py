@@ -12,8 +12,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pipelines.cli import report_errors
-from pipelines.tables.delta import read_table, versions, write_table
+from pipelines.tables.delta import read_table, versions
 from pipelines.tables.version import TableVersion
+from pipelines.tables.write import write_table
 from tests.faults.readers import content
 
 ROOT = Path(__file__).parents[2]

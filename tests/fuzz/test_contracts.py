@@ -12,7 +12,8 @@ from pipelines.quality.checks import single_checks
 from pipelines.spark.schema import struct_type
 from schemas.catalog import dataset
 from schemas.contract import LAYERS, ContractError, DatasetSpec, Layer
-from schemas.derive import feature_columns, imputed_sources, known_columns, table_spec
+from schemas.derive import imputed_sources, known_columns, table_spec
+from schemas.feature_columns import feature_columns
 from schemas.leakage import check_contract
 from tests.pipelines.sources.rides import spec as rides
 

@@ -25,8 +25,9 @@ from pipelines.fold import FoldParams
 from pipelines.fold import run as make_fold
 from pipelines.split import SplitParams
 from pipelines.split import run as split
-from pipelines.tables.delta import read_table, write_table
+from pipelines.tables.delta import read_table
 from pipelines.tables.version import parse_version
+from pipelines.tables.write import write_table
 from tests.end_to_end.checkout import kill_tree, make_checkout
 from tests.end_to_end.parcels import SPEC
 from tests.passed import mark_passed

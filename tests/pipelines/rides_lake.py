@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from pipelines.deduplicate import DeduplicateParams, run
 from pipelines.step import StepResult
-from pipelines.tables.delta import write_table
+from pipelines.tables.write import write_table
 from schemas.contract import Check, Column, DatasetSpec, HashSplit, Label, Source
 from tests.passed import mark_passed
 

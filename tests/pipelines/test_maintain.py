@@ -21,17 +21,12 @@ from pipelines.maintain import Maintained, MaintainParams, Upkeep, run
 from pipelines.registry import store
 from pipelines.step import StepResult
 from pipelines.tables.commits import versions
-from pipelines.tables.delta import (
-    count_rows,
-    is_standing,
-    is_written,
-    read_table,
-    write_table,
-)
+from pipelines.tables.delta import count_rows, is_standing, is_written, read_table
 from pipelines.tables.ledger_table import read_ledger, require_passed
 from pipelines.tables.live_files import live_paths
 from pipelines.tables.pins import pin_tables
 from pipelines.tables.version import TableVersion
+from pipelines.tables.write import write_table
 from tests.passed import mark_passed
 from tests.pipelines.loading.tables import COLUMNS, rows
 

@@ -11,8 +11,9 @@ from pipelines.reporting.headline import make_headline
 from pipelines.reporting.run_record import Run
 from pipelines.split import SplitParams, run
 from pipelines.step import StepResult
-from pipelines.tables.delta import read_table, write_table
+from pipelines.tables.delta import read_table
 from pipelines.tables.version import parse_version
+from pipelines.tables.write import write_table
 from schemas.contract import (
     Column,
     ContractError,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import Row, SparkSession
+from pyspark.sql.functions import expr
 
 from pipelines import deduplicate, ingest, split
 from pipelines.step import StepResult
@@ -232,6 +233,57 @@ def test_a_missing_reading_lies_between_those_around_it_or_is_the_last_one(
     assert [row.speed_10_min_ago for row in made] == [30.0, 30.0, 30.0, 40.0, 50.0]
     assert [row.speed_now for row in made] == [30.0, 30.0, 30.0, 60.0, 60.0]
     assert [row.speed_5_min_ago for row in made] == [30.0, 30.0, 30.0, 50.0, 60.0]
+
+
+def _invoices(spark: SparkSession, *lines: tuple[str, str, int, float, str | None]) -> list[Row]:
+    """What is derived of lines (invoice, time, quantity, price, customer), and their label."""
+    spec = dataset("online_retail")
+    rows = [(f"l{number}", *line, "day.csv", number) for number, line in enumerate(lines)]
+    df = spark.createDataFrame(
+        rows,
+        "line_id string, invoice_no string, written string, quantity int, unit_price double, "
+        "customer_id string, _source_file string, _source_position long",
+    )
+    made = add_derived(df, spec.derived)
+    label = expr(spec.label.sql).alias(spec.label.name)
+    return made.select("*", label).orderBy("_source_position").collect()
+
+
+def test_an_order_is_asked_once_by_what_came_before_and_answered_by_the_next_30_days(
+    spark: SparkSession,
+) -> None:
+    lines = (
+        ("100001", "2011-01-01 10:00:00", 2, 5.0, "a"),
+        ("100001", "2011-01-01 10:01:00", 1, 3.0, "a"),
+        ("100002", "2011-01-11 10:01:00", 1, 7.0, "a"),
+        ("C10003", "2011-01-12 10:00:00", -1, 7.0, "a"),
+        ("100004", "2011-01-12 10:00:00", 4, 1.0, None),
+        ("100005", "2011-03-01 10:00:00", 1, 2.0, "a"),
+        ("100006", "2011-03-02 10:00:00", 1, 2.0, "b"),
+    )
+    rows = _invoices(spark, *lines)
+    # the second order comes within 30 days of the first, the third does not of the second
+    assert [row.orders_again for row in rows] == [1, None, 0, None, None, 0, 0]
+    assert [row.basket_value for row in rows] == [13.0, 13.0, 7.0, -7.0, 4.0, 2.0, 2.0]
+    assert [row.basket_lines for row in rows] == [2, 2, 1, 1, 1, 1, 1]
+    assert [row.orders_before for row in rows] == [0, 0, 1, 2, 0, 2, 0]
+    assert [row.spent_before for row in rows] == [0.0, 0.0, 13.0, 20.0, 0.0, 13.0, 0.0]
+    assert [row.returns_before for row in rows] == [0, 0, 0, 0, 0, 1, 0]
+    assert (rows[2].days_since_last, rows[0].days_since_last) == (10.0, None)
+    # what comes later changes nothing of what was known before it
+    later = [("100007", "2011-01-12 09:00:00", 9, 9.0, "a"), *lines[5:]]
+    again = _invoices(spark, *lines[:3], *later)
+    known = [
+        [value for name, value in row.asDict().items() if name != "orders_again"] for row in rows
+    ]
+    assert (
+        known[:3]
+        == [
+            [value for name, value in row.asDict().items() if name != "orders_again"]
+            for row in again
+        ][:3]
+    )
+    assert again[2].orders_again == 1
 
 
 def test_all_that_is_fetched_is_read_and_all_that_is_read_is_fetched() -> None:

@@ -13,7 +13,8 @@ from pipelines.errors import ParameterError
 from pipelines.layout import Layout
 from pipelines.purge import PurgeParams
 from pipelines.tables.ledger_table import SCHEMA, read_ledger
-from pipelines.tables.records import append_once, read_records
+from pipelines.tables.records import read_records
+from pipelines.tables.write_records import append_once
 from tests.pipelines import rides_lake
 
 pytestmark = pytest.mark.proves("S22")

@@ -27,8 +27,9 @@ from pipelines.state import write_json
 from pipelines.step import Fates, StepResult
 from pipelines.tables.ledger_table import account_for
 from pipelines.tables.quarantine import AS_JSON
-from pipelines.tables.records import append_once, read_records
+from pipelines.tables.records import read_records
 from pipelines.tables.version import parse_version
+from pipelines.tables.write_records import append_once
 from pipelines.trace import TraceParams
 from tests.passed import mark_passed
 from tests.pipelines.sources.rides import COLUMNS, source, spec, write

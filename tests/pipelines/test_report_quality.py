@@ -18,8 +18,8 @@ from pipelines.report_quality import ReportQualityParams, close_gate, run
 from pipelines.reporting.quality_site import QualitySite, refresh_index
 from pipelines.state import write_json
 from pipelines.step import StepResult
-from pipelines.tables.delta import write_table
 from pipelines.tables.records import read_records
+from pipelines.tables.write import write_table
 from schemas.contract import Column, DatasetSpec, HashSplit, Label, Source
 from schemas.drift import ColumnLimits, Drift, Limits
 from schemas.encode import Numeric, Vocabulary

@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 import pipelines.split
 from pipelines.split import SplitParams, run
-from pipelines.tables.delta import write_table
+from pipelines.tables.write import write_table
 from schemas.contract import Column, ContractError, DatasetSpec, HashSplit, Label, Source
 from tests.passed import mark_passed
 

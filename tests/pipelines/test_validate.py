@@ -12,7 +12,7 @@ import pipelines.validate
 from pipelines.errors import DataQualityError, ParameterError
 from pipelines.registry import store
 from pipelines.step import read_record
-from pipelines.tables.delta import write_table
+from pipelines.tables.write import write_table
 from pipelines.validate import ValidateParams, run
 from schemas.contract import Check, Column, DatasetSpec, HashSplit, Label, Source
 from tests.chromium import text_of

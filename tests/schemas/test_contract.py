@@ -6,14 +6,9 @@ import pytest
 
 from schemas.catalog import dataset, datasets
 from schemas.contract import Column, ContractError, DatasetSpec, Derived, HashSplit
-from schemas.derive import (
-    feature_columns,
-    known_columns,
-    late_derived,
-    table_spec,
-    words,
-)
+from schemas.derive import known_columns, late_derived, table_spec, words
 from schemas.encode import Bucketed, Cyclic, Hashed, Impute, Join, Numeric, Rolling, Vocabulary
+from schemas.feature_columns import feature_columns
 from schemas.leakage import check_contract, encoded_columns
 
 FLIGHTS = dataset("flights")

@@ -1,5 +1,7 @@
+import io
 import os
 import stat
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -134,3 +136,61 @@ def test_a_damaged_member_is_an_error(tmp_path: Path) -> None:
     archive.write_bytes(content)
     with pytest.raises(ContractError, match="damaged"):
         unpack.unpack_zip("t", archive, tmp_path / "landing")
+
+
+def _tar(path: Path, *members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE) -> Path:
+    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as file:
+        for name, content in members:
+            item = tarfile.TarInfo(name)
+            item.type, item.size, item.linkname = kind, len(content), "/etc/passwd"
+            file.addfile(item, io.BytesIO(content) if kind == tarfile.REGTYPE else None)
+    return path
+
+
+def test_a_tar_of_tables_is_unpacked_once_and_again_if_changed(tmp_path: Path) -> None:
+    days = [("days/b.csv", b"x\n2\n"), ("../a.csv", b"x\n1\n")]
+    archive, landing = _tar(tmp_path / "a.tar", *days), tmp_path / "landing"
+    found = unpack.unpack_tar("t", archive, landing)
+    assert [(path.name, path.read_bytes()) for path in found] == [
+        ("a.csv", b"x\n1\n"),
+        ("b.csv", b"x\n2\n"),
+    ]
+    assert all(path.is_relative_to(landing) for path in found)
+    written = found[0].stat().st_ino
+    assert unpack.unpack_tar("t", archive, landing)[0].stat().st_ino == written
+    found[1].write_bytes(b"tampered")
+    assert unpack.unpack_tar("t", archive, landing)[1].read_bytes() == b"x\n2\n"
+
+
+_BAD_TARS: list[tuple[Callable[[Path], Path], str]] = [
+    (_tar, "holds none"),
+    (lambda path: _tar(path, ("x/a.csv", b"1"), ("y/a.csv", b"2")), "no two of one name"),
+    (lambda path: _tar(path, ("a.csv", b"1"), ("_b.csv", b"2")), "'_b.csv' is another"),
+    (lambda path: _tar(path, ("a.csv", b""), kind=tarfile.SYMTYPE), "'a.csv' is another"),
+    (lambda path: _tar(path, ("a.csv", b""), kind=tarfile.CHRTYPE), "'a.csv' is another"),
+    (lambda path: (path.write_bytes(b"a,b\n1,2\n" * 99), path)[1], "it is none, or damaged"),
+]
+
+
+@pytest.mark.proves("B32")
+@pytest.mark.parametrize(("make", "message"), _BAD_TARS)
+def test_an_unsafe_tar_leaves_nothing(
+    make: Callable[[Path], Path], message: str, tmp_path: Path
+) -> None:
+    archive = make(tmp_path / "a.tar")
+    with pytest.raises(ContractError, match=message):
+        unpack.unpack_tar("t", archive, tmp_path / "landing")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [archive]
+
+
+def test_a_packed_tar_that_is_a_bomb_leaves_nothing(tmp_path: Path) -> None:
+    archive = _tar(tmp_path / "a.tar.gz", ("a.csv", b"0" * 4_000_000))
+    with pytest.raises(ContractError, match="unpacks to more than"):
+        locate("t", source(), [str(archive)], tmp_path / "landing")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [archive]
+
+
+def test_each_table_of_a_packed_tar_is_a_file_of_the_source(tmp_path: Path) -> None:
+    archive = _tar(tmp_path / "a.tar.gz", ("b.csv", b"x\n2\n"), ("a.csv", b"x\n1\n"))
+    found = locate("t", source(), [str(archive)], tmp_path / "landing")
+    assert [path.name for path in found] == ["a.csv", "b.csv"]

@@ -12,7 +12,7 @@ from pipelines.errors import GristmillError, ParameterError
 from pipelines.spark import log_store
 from pipelines.spark.session import spark_session
 from pipelines.tables.commits import LOG
-from pipelines.tables.delta import write_table
+from pipelines.tables.write import write_table
 
 DEFAULT = "io.delta.storage.HDFSLogStore"
 

@@ -11,7 +11,8 @@ import pytest
 from pipelines.errors import ParameterError, TableError
 from pipelines.storage.copies import local_files, put_folder, work_folder
 from pipelines.storage.place import RemotePath, check_root, place
-from pipelines.tables.records import append_once, read_records
+from pipelines.tables.records import read_records
+from pipelines.tables.write_records import append_once
 from tests.s3_server import S3Server, nobody
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipelines.tables.records import append_once
+from pipelines.tables.write_records import append_once
 
 SCHEMA = pa.schema([("name", pa.string()), ("total", pa.int64())])
 

@@ -9,8 +9,9 @@ from pyspark.sql import SparkSession
 
 from pipelines.errors import TableError
 from pipelines.spark.session import spark_session
-from pipelines.tables.delta import CONFLICTS, last_version, write_table
+from pipelines.tables.delta import last_version
 from pipelines.tables.upkeep import join_files
+from pipelines.tables.write import CONFLICTS, write_table
 
 
 def append(spark: SparkSession, path: str, name: str) -> None:

@@ -12,10 +12,12 @@ from pipelines.errors import LockedError, TableError
 from pipelines.layout import Layout
 from pipelines.step import StepResult
 from pipelines.tables.commits import is_taken_back, versions
-from pipelines.tables.delta import lock_table, read_table, write_table
+from pipelines.tables.delta import read_table
 from pipelines.tables.ledger_table import account_for, read_ledger
-from pipelines.tables.records import append_once, read_records
+from pipelines.tables.records import read_records
 from pipelines.tables.version import parse_version
+from pipelines.tables.write import lock_table, write_table
+from pipelines.tables.write_records import append_once
 from tests.passed import mark_passed
 from tests.pipelines.rides_lake import SPEC, deduplicate
 

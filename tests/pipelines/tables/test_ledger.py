@@ -10,15 +10,10 @@ from pyspark.sql import functions as F
 from pipelines.errors import LedgerError, TableError
 from pipelines.spark.number import Number
 from pipelines.step import Fates
-from pipelines.tables.delta import (
-    Part,
-    commit_info,
-    count_rows,
-    read_table,
-    write_table,
-)
+from pipelines.tables.delta import commit_info, count_rows, read_table
 from pipelines.tables.ledger import Target, check_fates, write_all, write_kept
 from pipelines.tables.version import TableVersion, parse_version, parse_versions
+from pipelines.tables.write import Part, write_table
 
 _MARKED = (
     "case when id < 6 then 'kept' when id < 8 then 'duplicate' else 'filtered:old' end as _fate"

@@ -14,11 +14,11 @@ from pyspark.sql import SparkSession
 from pipelines.errors import DataQualityError
 from pipelines.layout import Layout
 from pipelines.step import Fates, StepResult
-from pipelines.tables import measures_table, records
-from pipelines.tables.delta import write_table
+from pipelines.tables import measures_table, write_records
 from pipelines.tables.ledger_table import account_for, read_ledger, require_passed
 from pipelines.tables.measures_table import Past, keep_numbers, last_versions
 from pipelines.tables.version import TableVersion
+from pipelines.tables.write import write_table
 from tests.opened import opened
 from tests.passed import mark_passed
 
@@ -111,7 +111,7 @@ def test_numbers_of_versions_that_passed_are_history(
 def test_the_last_versions_are_read_from_few_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "_COMPACT_EVERY", 50)
+    monkeypatch.setattr(write_records, "_COMPACT_EVERY", 50)
     monkeypatch.setattr(measures_table, "BLOCK", 20)
     layout = Layout(str(tmp_path), "rides")
     path = tmp_path / "rides" / "raw" / "rides"

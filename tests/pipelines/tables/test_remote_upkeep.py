@@ -29,13 +29,15 @@ from pipelines.sources.rivals import refuse_rivals
 from pipelines.state import write_json
 from pipelines.storage.copies import local_files
 from pipelines.storage.place import RemotePath, place
-from pipelines.tables import records
+from pipelines.storage.remote import delta_options
+from pipelines.tables import write_records
 from pipelines.tables.ledger_table import SCHEMA
 from pipelines.tables.live_files import live_paths
 from pipelines.tables.pins import Pins, pin_tables, unfinished_trainings
-from pipelines.tables.records import append_once, open_table, read_records
+from pipelines.tables.records import open_table, read_records
 from pipelines.tables.upkeep import dead_files, delete_files
 from pipelines.tables.version import TableVersion
+from pipelines.tables.write_records import append_once
 from tests.pipelines import rides_lake
 from tests.pipelines.sources.rides import source
 from tests.s3_server import S3Server
@@ -60,7 +62,7 @@ def _write(path: Path, rows: pa.Table, run: str = "", mode: Any = "overwrite") -
         mode=mode,
         configuration={"delta.dataSkippingNumIndexedCols": "0"},
         commit_properties=CommitProperties(custom_metadata={"userMetadata": run}),
-        storage_options=records.delta_options(str(path)),
+        storage_options=delta_options(str(path)),
     )
 
 
@@ -112,7 +114,7 @@ def test_no_step_joins_files_on_s3_where_delta_rs_would_double_the_rows_of_two_a
     root: RemotePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, schema = root / "ledger", pa.schema([("name", pa.string())])
-    monkeypatch.setattr(records, "_COMPACT_EVERY", 2)
+    monkeypatch.setattr(write_records, "_COMPACT_EVERY", 2)
     for number in range(4):
         append_once(path, [{"name": f"s{number}"}], schema, f"s{number}")
     assert len(open_table(path).file_uris()) == 4
@@ -160,7 +162,7 @@ def test_old_rows_are_gone_from_s3_and_those_of_a_step_that_runs_stay(lake: Layo
 def test_a_purge_loses_no_row_of_a_writer_that_comes_in_between(
     lake: Layout, mode: str, num_tries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real: Callable[..., None] = records.write_deltalake
+    real: Callable[..., None] = write_records.write_deltalake
     quarantine, calls = place(lake.quarantine), list[str]()
 
     def write(table: DeltaTable, rows: pa.Table, **given: Any) -> None:
@@ -172,7 +174,7 @@ def test_a_purge_loses_no_row_of_a_writer_that_comes_in_between(
             _write(quarantine, added, "eve", mode)
         real(table, rows, **given)
 
-    monkeypatch.setattr(records, "write_deltalake", write)
+    monkeypatch.setattr(write_records, "write_deltalake", write)
     purge.run(PurgeParams("rides", lake.root, 30), NOW)
     assert calls == ["overwrite"] * num_tries
     assert _on_disk(lake) == {"Bob", "Eve"}
