@@ -21,6 +21,7 @@ def _spec() -> DatasetSpec:
         Column("order_id", "long"), Column("delay", "double", unit="min", is_nullable=True),
         Column("price", "double", unit="euro"), Column("shop", "string"),
         Column("name", "string", is_personal=True), Column("hour", "int"),
+        Column("born", "int", is_personal=True),
     )  # fmt: skip
     return replace(
         tiny.SPEC,
@@ -28,7 +29,7 @@ def _spec() -> DatasetSpec:
         imputes=(Impute("delay", "mean", has_indicator=True),),
         encodes=(
             Numeric("delay"), Numeric("delay_was_missing", scale="none"),
-            Numeric("price", is_log=True), Cyclic("hour", 24), Vocabulary("shop"),
+            Numeric("price", is_log=True), Cyclic("hour", 24), Cyclic("born", 12), Vocabulary("shop"),
             Hashed(("name",), 8), Hashed(("shop", "hour"), 16),
         ),
     )  # fmt: skip
@@ -36,10 +37,11 @@ def _spec() -> DatasetSpec:
 
 def _case() -> Case:
     features = FeatureSet(
-        ("delay_num", "delay_was_missing_num", "price_log", "hour_sin", "hour_cos"),
+        ("delay_num", "delay_was_missing_num", "price_log", "hour_sin", "hour_cos",
+         "born_sin", "born_cos"),
         ("shop_code", "name_hash", "shop_x_hour_hash"), (3, 8, 16), "is_late",
     )  # fmt: skip
-    numeric = np.array([[1, 0, np.log1p(9), 1, 0], [0, 1, 0, 0, -1]], np.float32)
+    numeric = np.array([[1, 0, np.log1p(9), 1, 0, 1, 0], [0, 1, 0, 0, -1, 0, 1]], np.float32)
     codes = np.array([[2, 5, 3], [0, 1, 0]], np.int32)
     scales = {"delay_num": {"shift": 10.0, "width": 5.0}, "price_log": {"shift": 0.0, "width": 1.0},
               "delay_was_missing_num": {"shift": 0.0, "width": 1.0}}  # fmt: skip
@@ -59,6 +61,7 @@ def _case() -> Case:
         ("hour", ["sin 1.00, cos 0.00", "sin 0.00, cos -1.00"]),
         ("shop", ["Ely", "not in the vocabulary"]),
         ("name", ["***", "***"]),
+        ("born", ["***", "***"]),
         ("shop and hour", ["hash 3", "hash 0"]),
     ],
 )
