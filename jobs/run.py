@@ -127,7 +127,7 @@ def run(params: RunParams) -> dict[str, Any]:
     if first > last:
         raise ParameterError(f"--from {params.start} comes after --until {params.until}")
     _check_numbers(params)
-    check_methods("--explain", params.explain)
+    check_methods("--explain", params.explain, spec)
     TrainParams(spec.name, "", "", **params.training)  # refuses what does not fit together
     _check_registry(params, last)
     layout = Layout(params.root, spec.name)

@@ -231,7 +231,7 @@ def _check(params: ExplainParams) -> None:
             raise ParameterError(
                 f"--{name}: expected a file; found none at {getattr(params, name)!r}"
             )
-    check_methods("--methods", params.methods)
+    check_methods("--methods", params.methods, dataset(params.dataset))
     if params.split not in SPLITS:
         raise ParameterError(f"--split: expected one of {[*SPLITS]}; got {params.split!r}")
     for name, least in _LEAST.items():

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.errors import ParameterError
 from pipelines.explanation.case import Case
 from pipelines.explanation.image_part import attribute_images
 from pipelines.explanation.permutation import too_few
@@ -53,8 +52,8 @@ def explain_case(case: Case, methods: Sequence[str], sizes: Sizes) -> Document:
     """Apply ``methods``.
 
     Raises:
-        ParameterError: Gradients are asked for, and there are neither texts nor images; or the
-            network is built so that they can't be taken.
+        ParameterError: Gradients are asked for, and the network is built so that they can't be
+            taken; or there are too few rows for a method.
     """
     made = Document()
 
@@ -70,11 +69,6 @@ def explain_case(case: Case, methods: Sequence[str], sizes: Sizes) -> Document:
     if {"shap", "lime"} & {*methods}:
         take("single", lambda: explain_rows(case, sizes.table, methods))
     if "gradients" in methods:
-        if not (case.features.tokens or case.features.images):
-            raise ParameterError(
-                "--methods gradients: expected texts or images among the features; got numbers and "
-                f"codes only: {case.features.columns[:10]}. Take permutation, shap or lime"
-            )
         take("texts", lambda: _texts(case, sizes))
         take("images", lambda: _images(case, sizes, made.pictures))
     return made

@@ -58,9 +58,18 @@ def test_what_is_to_be_explained_goes_to_its_step() -> None:
     assert (found["methods"], found["metrics"]) == (("shap", "lime"), "file")
 
 
-def test_a_method_that_there_is_not_is_said_before_anything_is_done(tmp_path: Path) -> None:
-    flags = ["--root", str(tmp_path / "lake"), "--explain", "magic"]
-    with pytest.raises(ParameterError, match="--explain: expected some of"):
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("magic", "--explain: expected some of"),
+        ("gradients", "--explain gradients: expected texts or images"),
+    ],
+)
+def test_a_method_that_does_not_fit_is_said_before_anything_is_done(
+    tmp_path: Path, method: str, message: str
+) -> None:
+    flags = ["--root", str(tmp_path / "lake"), "--explain", method]
+    with pytest.raises(ParameterError, match=message):
         run(parse_arguments(["run", "flights", *flags]))
     assert not (tmp_path / "lake").exists()
 

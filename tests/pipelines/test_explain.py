@@ -142,7 +142,10 @@ def test_the_threshold_is_that_of_evaluate_for_this_very_model(
             r"--methods: expected some of \['permutation', .*got \['magic'\]",
         ),
         ({"methods": ("none", "shap")}, "--methods: none goes with no other"),
-        ({"methods": ("gradients",)}, "expected texts or images among the features; got numbers"),
+        (
+            {"methods": ("gradients",)},
+            "gradients: expected texts or images among the features; tiny has",
+        ),
         ({"split": "exam"}, "--split: expected one of .* got 'exam'"),
         ({"repeats": 0}, "--repeats: expected 1 or more; got 0"),
         ({"background": 1}, "--background: expected 2 or more; got 1"),

@@ -29,7 +29,8 @@ def _spec() -> DatasetSpec:
         imputes=(Impute("delay", "mean", has_indicator=True),),
         encodes=(
             Numeric("delay"), Numeric("delay_was_missing", scale="none"),
-            Numeric("price", is_log=True), Cyclic("hour", 24), Cyclic("born", 12), Vocabulary("shop"),
+            Numeric("price", is_log=True), Cyclic("hour", 24), Cyclic("born", 12),
+            Vocabulary("shop"),
             Hashed(("name",), 8), Hashed(("shop", "hour"), 16),
         ),
     )  # fmt: skip

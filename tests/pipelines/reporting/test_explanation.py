@@ -22,9 +22,14 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(done.files["report"])
 
 
-def test_the_browser_shows_what_the_model_goes_by(page: Path, tmp_path: Path) -> None:
-    document, complaints = open_page(page, tmp_path, "--dump-dom")
+@pytest.fixture(scope="module")
+def document(page: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    found, complaints = open_page(page, tmp_path_factory.mktemp("chrome"), "--dump-dom")
     assert not complaints
+    return found
+
+
+def test_the_browser_shows_what_the_model_goes_by(document: str) -> None:
     text = text_of(document)
     for expected in (
         "On 4,000 rows of the validation split, drawn from 27,000",
@@ -51,8 +56,7 @@ def test_the_browser_shows_what_the_model_goes_by(page: Path, tmp_path: Path) ->
     assert 'alt="Image; what its pixels add, most in middle 40%;' in document
 
 
-def test_a_hostile_word_stays_a_word(page: Path, tmp_path: Path) -> None:
-    document, _ = open_page(page, tmp_path, "--dump-dom")
+def test_a_hostile_word_stays_a_word(document: str) -> None:
     assert "<img src=x" not in document
     assert "onerror=alert(1)&gt;" in document
     assert "<script" not in document
