@@ -48,8 +48,11 @@ def integrated_gradients(
         outputs: (rows,), places among the tail's outputs.
         steps: Gradients on the way, at the middles of as many equal parts.
     """
-    found = [_of_row(cut, arrays.take(slice(i, i + 1)).trimmed(), int(outputs[i]), steps)
-             for i in range(len(arrays))]  # fmt: skip
+    traced = _trace(cut)
+    found = [
+        _of_row(cut, traced, arrays.take(slice(i, i + 1)).trimmed(), int(outputs[i]), steps)
+        for i in range(len(arrays))
+    ]
     longest = np.max([values.shape for values, _, _ in found], axis=0)
     values = np.zeros((len(found), *longest))
     for place, (own, _, _) in enumerate(found):
@@ -59,24 +62,42 @@ def integrated_gradients(
     return Attribution(values, ends[:, 0], ends[:, 1])
 
 
-def _of_row(cut: Cut, row: Arrays, output: int, steps: int) -> tuple[Any, float, float]:
+def _trace(cut: Cut) -> tuple[Any, Any]:
+    """Trace what the tail says of copies of a row, and the gradient of that, summed over them."""
     import tensorflow as tf  # noqa: PLC0415  seconds to import
 
-    inputs = cut.inputs(row)
-    inside = tf.cast(cut.head(inputs, training=False), tf.float32)
-    total = tf.zeros_like(inside[0])
-    for first in range(0, steps, _CHUNK_ROWS):
-        count = min(_CHUNK_ROWS, steps - first)
-        shares = (tf.range(first, first + count, dtype=tf.float32) + 0.5) / steps
-        # a share for each copy of the row
-        wide = tf.reshape(shares, [count, *[1] * (len(inside.shape) - 1)])
-        copies = [tf.repeat(array, count, axis=0) for array in inputs]
-        way = wide * inside
+    def say(way: Any, inputs: Any, output: Any) -> Any:
+        return tf.gather(cut.tail([way, *inputs], training=False), output, axis=1)
+
+    def slope(way: Any, inputs: Any, output: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(way)
-            said = cut.tail([way, *copies], training=False)[:, output]
-        total += tf.reduce_sum(tape.gradient(said, way), axis=0)
-    ends = [cut.tail([part, *inputs], training=False)[0, output]
-            for part in (tf.zeros_like(inside), inside)]  # fmt: skip
+            said = say(way, inputs, output)
+        return tf.reduce_sum(tape.gradient(said, way), axis=0)
+
+    # texts have other lengths: traced for the first of them, then for any
+    return tf.function(say, reduce_retracing=True), tf.function(slope, reduce_retracing=True)
+
+
+def _of_row(
+    cut: Cut, traced: tuple[Any, Any], row: Arrays, output: int, steps: int
+) -> tuple[Any, float, float]:
+    import tensorflow as tf  # noqa: PLC0415  as above
+
+    say, slope = traced
+    inputs = cut.inputs(row)
+    inside = tf.cast(cut.head(inputs, training=False), tf.float32)
+
+    def along(shares: Any) -> Any:
+        """The row at these shares of its way, (shares, ...), and as many copies of its inputs."""
+        wide = tf.reshape(shares, [-1, *[1] * (len(inside.shape) - 1)])
+        copies = [tf.repeat(array, len(shares), axis=0) for array in inputs]
+        return wide * inside, copies, tf.constant(output)
+
+    total = tf.zeros_like(inside[0])
+    middles = (np.arange(steps, dtype=np.float32) + 0.5) / steps
+    for part in np.array_split(middles, -(-steps // _CHUNK_ROWS)):
+        total += slope(*along(part))
+    base, said = say(*along(np.array([0, 1], np.float32))).numpy()
     values = (inside[0] * total / steps).numpy().astype(np.float64)
-    return values, float(ends[0]), float(ends[1])
+    return values, float(base), float(said)
