@@ -5,7 +5,7 @@ The folder can be opened with ``great_expectations.get_context(context_root_dir=
 
 import sys
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from great_expectations.data_context.types.resource_identifiers import (
     ExpectationSuiteIdentifier,
     ValidationResultIdentifier,
 )
-from great_expectations.exceptions.exceptions import DataContextError, GreatExpectationsError
+from great_expectations.exceptions.exceptions import GreatExpectationsError
 
 from pipelines.lock import hold_lock
 from pipelines.quality.actions import run_actions
@@ -135,12 +135,13 @@ def _keep(
 ) -> ValidationResultIdentifier:
     run = RunIdentifier(run_name=_run_name(item.report.table), run_time=run_time)
     item.result.meta |= {"run_id": run, "validation_time": run.run_time}
-    # not add_or_update: it holds each check against each known one, seconds for a wide table
-    with suppress(DataContextError):
-        context.suites.delete(item.suite.name)
+    suite = ExpectationSuiteIdentifier(item.suite.name)
+    # not add_or_update: it holds each check against each known one, seconds for a wide table; nor
+    # suites.delete: it reads the file, of which a process that was killed may have left half
+    context.stores["suites"].remove_key(suite)
     context.suites.add(item.suite)
     key = ValidationResultIdentifier(
-        expectation_suite_identifier=ExpectationSuiteIdentifier(item.suite.name),
+        expectation_suite_identifier=suite,
         run_id=run,
         batch_identifier=item.result.batch_id,
     )

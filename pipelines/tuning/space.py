@@ -162,8 +162,13 @@ def _points(name: str, dimension: Dimension) -> list[Any]:
             f"--sampler grid: {name}: expected a list of values or a step; got a range without one"
         )
     number = int((dimension.high - dimension.low) / step + 1e-9) + 1
-    kind = int if dimension.is_whole else float
+    kind = int if dimension.is_whole else _short
     return [kind(dimension.low + place * step) for place in range(min(number, _MOST_POINTS + 1))]
+
+
+def _short(value: float) -> float:
+    """Give 0.3 for 0.1 + 0.1 + 0.1: what is tried is also a flag that somebody reads."""
+    return float(f"{value:.12g}")
 
 
 def _plain(value: Any, kind: Any) -> Any:

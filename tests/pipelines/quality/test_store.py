@@ -96,6 +96,20 @@ def test_later_results_join_the_index_and_leave_earlier_pages_alone(
     assert (tmp_path / first.data_docs).stat().st_mtime_ns == before
 
 
+@pytest.mark.proves("F1")
+@pytest.mark.parametrize("left", [0, 100])
+def test_half_a_suite_of_a_process_that_was_killed_is_written_anew(
+    checked: Checked, left: int, tmp_path: Path
+) -> None:
+    store_results([checked], tmp_path)
+    (suite,) = (tmp_path / "suites").rglob("*.json")
+    whole = suite.read_bytes()
+    suite.write_bytes(whole[:left])
+    (again,) = store_results([checked], tmp_path)
+    assert len(suite.read_bytes()) == len(whole)
+    assert (tmp_path / again.data_docs).is_file()
+
+
 def test_one_more_result_opens_none_that_was_there(spark: SparkSession, tmp_path: Path) -> None:
     spec = make_spec(Check("columns"))
     for number in range(3):

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ def rows(spark: SparkSession) -> DataFrame:
     )
 
 
+@cache
 def _marked(rows: DataFrame, folds: Folds) -> list[list[Any]]:
     state = fit_folds(rows, folds, ("id",))
     return [

@@ -25,13 +25,21 @@ PLAN = Plan(
 Open = Callable[..., Study]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
-    """Opens the study anew, as another process would."""
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, dict[str, Any]]:
+    """One of each kind: a new one takes Optuna seconds, and studies have names of their own."""
     registry = request.getfixturevalue("postgres") if request.param == "postgresql" else ""
-    layout = Layout(str(tmp_path), "toy")
+    layout = Layout(str(tmp_path_factory.mktemp("study")), "toy")
     layout.searches.mkdir(parents=True)
-    url, options = _database(registry, layout)
+    return _database(registry, layout)
+
+
+@pytest.fixture
+def reopen(database: tuple[str, dict[str, Any]], tmp_path: Path) -> Open:
+    """Opens the study anew, as another process would."""
+    url, options = database
 
     def opened(name: str = "", plan: Plan = PLAN) -> Study:
         return Study(url, options, f"{tmp_path.name} {name}", plan)
