@@ -12,7 +12,7 @@ from airflow_dags.rendering import Dataset
 
 TAKE = "take_features"
 _ROC_AUC = {"name": "roc_auc", "words": "ROC AUC", "is_lower_better": False}
-_TEXT = """Train on the features table that was announced, evaluate, and register the model.
+_TEXT = """Train on the features table that was announced, evaluate, explain and register the model.
 
 Starts when `prepare_{name}` has announced a version that passed its checks. A model that is not
 above `minimum_roc_auc` on the validation split stops the run before it is registered, as does one
@@ -43,8 +43,10 @@ def train(dataset: Dataset) -> DAG:
         def take_features(**context: Any) -> Result:
             return handover.take(context, (announced,), context["params"]["features_version"])
 
-        before, after = dataset.part("train")[:-1], dataset.part("train")[-1:]
-        first, last = jobs(dataset, before, **options), jobs(dataset, after, **options)
+        steps = dataset.part("train")
+        measured = [step.name for step in steps].index("evaluate") + 1
+        first = jobs(dataset, steps[:measured], **options)
+        last = jobs(dataset, steps[measured:], **options)
         chain(take_features(), first[0])
         chain(first[-1], _gate(first[-1].output), last[0])
     return dag

@@ -20,6 +20,7 @@ from jobs.run_record import RunRecord, earlier_results, forget_records
 from jobs.steps import STEP_NAMES, STEPS, Journey, Step, position, validate
 from pipelines.cli import add_flags, given_flags, keep_private, report_errors
 from pipelines.errors import ContractError, GristmillError, ParameterError
+from pipelines.explanation.methods import METHODS, NONE, check_methods
 from pipelines.layout import Layout
 from pipelines.registry.address import check_address
 from pipelines.storage.place import is_remote, place
@@ -41,6 +42,7 @@ class RunParams:
     restarts: int
     cache: str = ""
     training: dict[str, Any] = field(default_factory=dict)
+    explain: tuple[str, ...] = ()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -87,6 +89,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> RunParams:
         default="build/cache",
         help="local folder for copies of tables and for checkpoints, where the root is remote",
     )
+    command.add_argument(
+        "--explain",
+        nargs="*",
+        default=[],
+        help=f"what of {' '.join(METHODS)}, or {NONE}; by default what takes seconds",
+    )
     add_flags(command, TrainParams, PLACES)
     said = parser.parse_args(arguments)
     return RunParams(
@@ -100,6 +108,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> RunParams:
         said.restarts,
         said.cache if is_remote(said.root) else "",
         given_flags(said, TrainParams, PLACES),
+        tuple(said.explain),
     )
 
 
@@ -118,6 +127,7 @@ def run(params: RunParams) -> dict[str, Any]:
     if first > last:
         raise ParameterError(f"--from {params.start} comes after --until {params.until}")
     _check_numbers(params)
+    check_methods("--explain", params.explain, spec)
     TrainParams(spec.name, "", "", **params.training)  # refuses what does not fit together
     _check_registry(params, last)
     layout = Layout(params.root, spec.name)
@@ -133,6 +143,7 @@ def run(params: RunParams) -> dict[str, Any]:
         known,
         params.restarts,
         training=params.training,
+        explain=params.explain,
     )
     record = RunRecord(layout, asdict(params))
     journey.run, journey.cache = record.path.stem, params.cache

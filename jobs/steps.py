@@ -53,6 +53,7 @@ class Journey:
     run: str = ""
     cache: str = ""
     training: dict[str, Any] = field(default_factory=dict)
+    explain: tuple[str, ...] = ()
 
     @property
     def layout(self) -> Layout:
@@ -142,6 +143,8 @@ def _arguments(step: Step, journey: Journey) -> dict[str, Any]:
         found |= journey.training
         if "start_from" in journey.training:
             found["registry"] = journey.registry
+    if step.name == "explain":
+        found["methods"] = journey.explain
     for feed in feeds_of(step, journey.spec):
         taken = journey.take(feed)
         found[feed.flag] = (*found.get(feed.flag, ()), *taken) if feed.is_list else taken[0]
@@ -171,10 +174,11 @@ _FEATURES = Feed("features", "table", "engineer_features")
 _STATE = Feed("state", "file", "engineer_features", "state")
 _MODEL = Feed("model", "file", "train", "model")
 _METRICS = Feed("metrics", "file", "evaluate", "metrics")
+_EXPLANATION = Feed("explanation", "file", "explain", "explanation")
 _TRAINING = Feed("training", "record", "train")
 _FILLS = Feed("states", "file", "impute", "state", is_list=True)
 # they read a table without Spark: a remote one from a copy
-_CACHED = ("train", "evaluate")
+_CACHED = ("train", "evaluate", "explain")
 _INTERVAL = ("interval_start", "interval_end")
 
 STEPS = (
@@ -185,11 +189,12 @@ STEPS = (
     Step("engineer_features", "prepare", tables=_all, layer="features"),
     Step("train", "train", "ranks", feeds=(_FEATURES, _STATE)),
     Step("evaluate", "train", "python", feeds=(_FEATURES, _STATE, _MODEL)),
+    Step("explain", "train", "python", feeds=(_FEATURES, _STATE, _MODEL, _METRICS)),
     Step(
         "register",
         "train",
         "python",
-        feeds=(_FEATURES, _STATE, _MODEL, _METRICS, _TRAINING, _FILLS),
+        feeds=(_FEATURES, _STATE, _MODEL, _METRICS, _EXPLANATION, _TRAINING, _FILLS),
         settings=("registry",),
     ),
     Step("score", "score", feeds=(_FEATURES,), settings=("registry",)),

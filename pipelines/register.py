@@ -39,6 +39,7 @@ class RegisterParams:
     model: str = param("Trained model, .keras file")
     metrics: str = param("Figures of evaluate, metrics.json")
     training: str = param("Record of the train step, JSON: parameters, seed, history", "")
+    explanation: str = param("What explain says of the model, explanation.json", "")
     states: tuple[str, ...] = param("Other fitted states, such as that of impute, JSON", ())
     registry: str = param("postgresql://USER@HOST/NAME on this machine; empty for SQLite", "")
     minimum_gain: float = param(
@@ -115,6 +116,10 @@ def _contents(
         package.METRICS: metrics,
     }
     files |= {f"states/{Path(name).name}": place(name) for name in params.states}
+    if params.explanation:
+        said = place(params.explanation)
+        files["explanation.json"] = said
+        files |= {f"explanation/{item.name}": item for item in sorted(said.parent.glob("*.png"))}
     files |= {f"plots/{plot.name}": plot for plot in sorted(metrics.parent.glob("*.png"))}
     if training and place(training.files.get("history", "")).is_file():
         files["history.json"] = place(training.files["history"])
@@ -185,7 +190,8 @@ def _digests(params: RegisterParams) -> dict[str, str]:
 
 def _check(params: RegisterParams, spec: DatasetSpec) -> dict[str, str]:
     named = {name: getattr(params, name) for name in ("model", "state", "metrics")}
-    named |= {"training": params.training} if params.training else {}
+    given = ("training", "explanation")
+    named |= {name: getattr(params, name) for name in given if getattr(params, name)}
     for name, path in named.items():
         if not place(path).is_file():
             raise ParameterError(f"--{name}: expected a file; found none at {path!r}")
@@ -203,14 +209,21 @@ def _check(params: RegisterParams, spec: DatasetSpec) -> dict[str, str]:
     }
     training = _read_training(params)
     require_trained(training, params.model, digests["model"])
-    measured = read_json(place(params.metrics))
+    _check_figures(params.metrics, expected, "Run evaluate on this model and this table first")
+    if params.explanation:
+        del expected["contract"]
+        _check_figures(params.explanation, expected, "Run explain on this model and this table")
+    return {**digests, "metrics": file_digest(place(params.metrics))}
+
+
+def _check_figures(path: str, expected: dict[str, str], what_to_do: str) -> None:
+    measured = read_json(place(path))
     for name, value in expected.items():
         if measured.get(name) != value:
             raise ParameterError(
-                f"{params.metrics}: expected figures with {name} {value}; they were measured with "
-                f"{measured.get(name)}. Run evaluate on this model and this table first"
+                f"{path}: expected figures with {name} {value}; they were measured with "
+                f"{measured.get(name)}. {what_to_do}"
             )
-    return {**digests, "metrics": file_digest(place(params.metrics))}
 
 
 def _holds(registry: store.Registry, known: StepResult) -> bool:

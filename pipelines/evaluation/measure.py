@@ -55,7 +55,7 @@ def score_split(
     check_labels(label, split, features)
     said = {name: np.concatenate(parts) for name, parts in found.items()}
     for name, values in said.items():
-        _check_finite(values, name, split)
+        check_finite(values, name, split)
     return Scores(split, label, said)
 
 
@@ -111,7 +111,8 @@ def _figures(
     }
 
 
-def _check_finite(values: npt.NDArray[np.float64], name: str, split: str) -> None:
+def check_finite(values: npt.NDArray[np.float64], name: str, split: str) -> None:
+    """Raise ``TrainingError`` unless what ``name`` says of each row of ``split`` is finite."""
     broken = int(np.sum(~np.isfinite(values.reshape(len(values), -1)).all(axis=1)))
     if broken:
         raise TrainingError(

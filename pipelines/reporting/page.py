@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipelines.reporting.checks import table_checks
 from pipelines.reporting.ensemble import ensemble_rows
+from pipelines.reporting.explanation import read_explanation, say_check
 from pipelines.reporting.fitted import fitted_tables, say
 from pipelines.reporting.headline import make_headline, say_seconds
 from pipelines.reporting.model import model_notes, model_rows, plot_images, training_charts
@@ -54,6 +55,7 @@ def render_page(run: Run, subject: Subject) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "check": say_check,
         "number": _number,
         "seconds": say_seconds,
         "say": say,
@@ -75,6 +77,7 @@ def render_page(run: Run, subject: Subject) -> str:
         members=ensemble_rows(evaluation),
         notes=model_notes(evaluation),
         evaluation=evaluation,
+        explained=read_explanation(run),
         trained=run.details("train"),
         registered=run.details("register"),
         scored=run.details("score"),

@@ -22,6 +22,7 @@ STEPS = (
     ("engineer_features", "features"),
     ("train", ""),
     ("evaluate", ""),
+    ("explain", ""),
     ("register", ""),
     ("score", ""),
 )

@@ -112,6 +112,8 @@ def _line(name: str, flags: list[str]) -> dict[str, Any]:
     if name == "evaluate":
         line["files"] = {"metrics": f"{base}/metrics.json"}
         line["details"] = {"validation": {"network": {"roc_auc": 0.7}}}
+    if name == "explain":
+        line["files"] = {"explanation": f"{base}/explanation.json"}
     if name == "register":
         line["details"] = {"name": dataset, "version": 2, "is_champion": True, "reason": "first"}
     if name == "score":

@@ -104,7 +104,12 @@ def test_training_scoring_and_the_watch_go_on_from_the_announced_version(project
     said = project.run("train_parcels", {"np": 3})
     assert said["state"] == "success", project.logged[-3000:]
     base = f"{project.lake}/parcels"
-    assert [call["job"] for call in project.calls[10:]] == ["train", "evaluate", "register"]
+    assert [call["job"] for call in project.calls[10:]] == [
+        "train",
+        "evaluate",
+        "explain",
+        "register",
+    ]
     assert _flags(project, "train")["--np"] == ["3"]
     assert _flags(project, "train")["--features"] == [f"{base}/features/parcels@v4"]
     registered = _flags(project, "register")

@@ -54,7 +54,7 @@ def test_each_step_of_prepare_is_followed_by_its_gate(dags: dict[str, Any]) -> N
 def test_a_model_is_evaluated_and_passes_the_gate_before_it_is_registered(
     dags: dict[str, Any],
 ) -> None:
-    order = ["take_features", "train", "evaluate", "gate", "register"]
+    order = ["take_features", "train", "evaluate", "gate", "explain", "register"]
     assert _order(dags["train_flights"]) == order
     rules = {task["rule"] for dag in dags.values() for task in dag["tasks"].values()}
     assert rules == {"all_success"}

@@ -39,8 +39,9 @@ RUN = "no_file"
 WAIT_S = 1200.0
 # what the earlier run has made of its features table: here Airflow's tasks make it
 _LATER = (
-    "train-*.json", "evaluate-*.json", "register-*.json", "report-*.json", "score-*.json",
-    "trainings", "evaluations", "predictions*", "registry",
+    "train-*.json", "evaluate-*.json", "explain-*.json", "register-*.json", "report-*.json",
+    "score-*.json",
+    "trainings", "evaluations", "explanations", "predictions*", "registry",
 )  # fmt: skip
 
 
@@ -126,7 +127,7 @@ def test_an_announced_features_table_is_trained_on_and_the_model_registered(
     states = scheduled.service.task_states(TRAIN, scheduled.runs[TRAIN])
     assert scheduled.states[TRAIN] == "success", states
     assert {*states.values()} == {"success"}
-    assert {"take_features", "train", "evaluate", "gate", "register"} <= {*states}
+    assert {"take_features", "train", "evaluate", "gate", "explain", "register"} <= {*states}
     assert scheduled.said(TRAIN, "train")["is_reused"] is False
     said = scheduled.said(TRAIN, "register")
     assert said["details"]["is_champion"] is True
@@ -165,7 +166,7 @@ def test_two_heavy_jobs_never_run_at_once(scheduled: Scheduled) -> None:
             if task["pool"] == "heavy" and task["state"] in ("success", "failed")
         ]
     times.sort()
-    assert len(times) == 6  # ingest, train, evaluate, score, report_quality, maintain
+    assert len(times) == 7  # ingest, train, evaluate, explain, score, report_quality, maintain
     assert all(end <= start for (_, end), (start, _) in pairwise(times))
 
 

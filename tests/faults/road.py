@@ -18,10 +18,11 @@ KILLS = {
     "engineer_features": 2,
     "train": 2,
     "evaluate": 1,
+    "explain": 1,
     "register": 1,
     "score": 1,
 }
-_STEP = re.compile(r"^\[\d/9\] (\w+) \.\.\.$", re.MULTILINE)
+_STEP = re.compile(r"^\[\d+/10\] (\w+) \.\.\.$", re.MULTILINE)
 
 
 def begun(said: str) -> list[str]:

@@ -42,11 +42,43 @@ def test_what_does_not_fit_together_is_said_before_anything_is_done(tmp_path: Pa
     assert not (tmp_path / "lake").exists()
 
 
+def test_what_is_to_be_explained_goes_to_its_step() -> None:
+    params = parse_arguments(["run", "flights", "--explain", "shap", "lime", "--epochs", "2"])
+    assert params.explain == ("shap", "lime")
+    nothing: Any = None
+    journey = Journey(dataset("flights"), "lake", 1, (), "", nothing, explain=params.explain)
+    files: dict[str, str] = dict.fromkeys(("state", "model", "metrics"), "file")
+    tables = ("lake/flights/features/flights@v0",)
+    journey.results = {
+        name: StepResult(name, "flights", "0", tables, files=files)
+        for name in ("engineer_features", "train", "evaluate")
+    }
+    (step,) = [step for step in STEPS if step.name == "explain"]
+    found = _arguments(step, journey)
+    assert (found["methods"], found["metrics"]) == (("shap", "lime"), "file")
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("magic", "--explain: expected some of"),
+        ("gradients", "--explain gradients: expected texts or images"),
+    ],
+)
+def test_a_method_that_does_not_fit_is_said_before_anything_is_done(
+    tmp_path: Path, method: str, message: str
+) -> None:
+    flags = ["--root", str(tmp_path / "lake"), "--explain", method]
+    with pytest.raises(ParameterError, match=message):
+        run(parse_arguments(["run", "flights", *flags]))
+    assert not (tmp_path / "lake").exists()
+
+
 def test_they_go_to_the_training_and_to_no_other_step() -> None:
     nothing: Any = None
     journey = Journey(dataset("flights"), "lake", 1, (), "", nothing, training=GIVEN)
     tables = tuple(f"lake/flights/features/{source.name}@v0" for source in journey.spec.sources)
-    files: dict[str, str] = dict.fromkeys(("state", "model", "metrics"), "file")
+    files: dict[str, str] = dict.fromkeys(("state", "model", "metrics", "explanation"), "file")
     journey.results = {
         step.name: StepResult(step.name, "flights", "0", tables, files=files) for step in STEPS
     }

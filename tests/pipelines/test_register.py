@@ -70,6 +70,27 @@ def test_the_package_holds_all_that_made_the_model(params: RegisterParams) -> No
     assert (folder / "model.keras").read_bytes() == b"first"
 
 
+def test_what_explain_said_of_the_model_goes_along_and_of_another_does_not(
+    params: RegisterParams, tmp_path: Path
+) -> None:
+    folder = tmp_path / "explanation"
+    folder.mkdir()
+    figures = json.loads(Path(params.metrics).read_text())
+    said = {name: figures[name] for name in ("features", "model_sha256", "state_sha256")}
+    (folder / "explanation.json").write_text(json.dumps(said | {"model_sha256": "0"}))
+    (folder / "photo_0.png").write_bytes(b"png")
+    asked = replace(params, explanation=str(folder / "explanation.json"))
+    with pytest.raises(
+        ParameterError, match=r"they were measured with 0\. Run explain on this mod"
+    ):
+        register.run(asked)
+    assert not Path(params.root).exists()
+    (folder / "explanation.json").write_text(json.dumps(said))
+    found = register.run(asked)
+    manifest = package.open_package(Path(found.files["package"]), found.details["manifest_sha256"])
+    assert {"explanation.json", "explanation/photo_0.png"} <= set(manifest["files"])
+
+
 def test_better_takes_the_alias_worse_does_not_and_again_changes_nothing(
     params: RegisterParams, tmp_path: Path
 ) -> None:
@@ -125,7 +146,7 @@ def test_figures_of_something_else_are_refused(
     assert not Path(params.root).exists()
 
 
-@pytest.mark.parametrize("flag", ["model", "state", "metrics", "training"])
+@pytest.mark.parametrize("flag", ["model", "state", "metrics", "training", "explanation"])
 def test_a_missing_file_is_named_by_its_flag(params: RegisterParams, flag: str) -> None:
     with pytest.raises(ParameterError, match=f"--{flag}: expected a file; found none"):
         register.run(replace(params, **{flag: "/none"}))

@@ -55,7 +55,7 @@ def test_the_browser_shows_a_whole_run(page: Path, tmp_path: Path) -> None:
     assert text.index("failed check failed") < text.index("warning check warning")
     assert text.index("wind_speed") < text.index("column_0")
     assert "Not run" not in text
-    assert document.count('src="data:image/png') == 4
+    assert document.count('src="data:image/png') == 5
     assert document.count('class="chart"') == 2
     link = Path(re.findall(r'href="([^"#]+raw\.html)"', document)[0])
     assert (page.parent / link).resolve() == page.parents[2] / "quality" / "docs" / "raw.html"
@@ -92,7 +92,8 @@ def test_the_browser_shows_a_label_of_another_kind(
     for words in expected:
         assert words in text
     assert "ROC AUC, network" not in text
-    assert document.count('src="data:image/png') == num_plots
+    # and one of what it goes by
+    assert document.count('src="data:image/png') == num_plots + 1
     for width in (1280, 400):
         scroll, client = scroll_width(made, tmp_path, width)
         assert scroll <= client
@@ -107,10 +108,13 @@ def test_the_page_is_no_wider_than_the_window(page: Path, tmp_path: Path, width:
 @pytest.mark.parametrize(
     ("until", "missing"),
     [
-        ("ingest", "deduplicate, split, impute, engineer_features, train, evaluate, register"),
-        ("impute", "engineer_features, train, evaluate, register, score"),
-        ("train", "evaluate, register, score"),
-        ("evaluate", "register, score"),
+        (
+            "ingest",
+            "deduplicate, split, impute, engineer_features, train, evaluate, explain, register",
+        ),
+        ("impute", "engineer_features, train, evaluate, explain, register, score"),
+        ("train", "evaluate, explain, register, score"),
+        ("evaluate", "explain, register, score"),
     ],
 )
 def test_a_partial_run_says_what_was_not_run(tmp_path: Path, until: str, missing: str) -> None:

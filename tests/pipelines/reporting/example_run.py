@@ -11,6 +11,7 @@ from pipelines.evaluation import kinds, measure, plots
 from pipelines.quality.report import CheckOutcome
 from pipelines.step import Fates, StepResult
 from schemas.target import BINARY
+from tests.pipelines.reporting.example_explanation import write_explanation
 
 NUM_ROWS = 336_776
 
@@ -151,6 +152,7 @@ def _model_steps(folder: Path) -> list[StepResult]:
         StepResult(
             "evaluate", "flights", "6a1b2c3d4e5f6071", files=files, details=details, seconds=19.7
         ),
+        write_explanation(folder / "explanation"),
         StepResult("register", "flights", "7a1b2c3d4e5f6071", details=registered, seconds=9.3),
         StepResult(
             "score",
