@@ -18,9 +18,8 @@ from pipelines.explanation.groups import group_features, join_by_origin
 from pipelines.explanation.methods import NONE, check_methods
 from pipelines.explanation.table_part import TableSizes
 from pipelines.layout import Layout
-from pipelines.loading.columns import InputColumns
 from pipelines.loading.local_copies import LocalCopies
-from pipelines.loading.manifest import read_manifest
+from pipelines.loading.split_files import split_files
 from pipelines.reporting.feature_names import meanings
 from pipelines.state import (
     file_digest,
@@ -171,10 +170,8 @@ def _summary(told: dict[str, Any]) -> dict[str, Any]:
 
 def _files(params: ExplainParams, features: FeatureSet) -> list[str]:
     table = parse_version(params.features)
-    folder = LocalCopies(params.cache, params.cache_mb).local(table.path, table.version)
-    manifest = read_manifest(folder, table.version, InputColumns.of(features))
-    # a file appears once for each of its row groups
-    return list(dict.fromkeys(group.file for group in manifest.splits.get(params.split, ())))
+    copies = LocalCopies(params.cache, params.cache_mb)
+    return split_files(table.path, table.version, features, copies)[params.split]
 
 
 def _threshold(params: ExplainParams, digests: dict[str, str]) -> float:
