@@ -24,6 +24,13 @@ _LATER = [
     step for step in STEPS if step.name in ("impute", "engineer_features", "train", "evaluate")
 ]
 
+# what may have seen a row that a fold holds out
+_MAY_KNOW = {
+    "mix": "its rows may be",
+    "teacher": "the rows that it has learned from may be",
+    "start_from": "the rows that it has learned from may be",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class CrossValidateJob(CrossValidateParams):
@@ -40,10 +47,12 @@ def main() -> None:
     with keep_private(), report_errors():
         params = part_of(job, CrossValidateParams)
         TrainParams(job.dataset, "", "", **training)  # refuses what does not fit together
-        if training.get("mix"):
-            raise ParameterError(
-                "expected no --mix: its rows may be among those that a fold holds out"
-            )
+        for name, what in _MAY_KNOW.items():
+            if training.get(name):
+                raise ParameterError(
+                    f"expected no --{name.replace('_', '-')}: {what} among those that a fold "
+                    "holds out"
+                )
         for number in range(1, job.folds + 1):
             _fold_params(params, Fold(number, job.root))
         spark = spark_session("cross_validate", job.root)

@@ -141,6 +141,8 @@ def _arguments(step: Step, journey: Journey) -> dict[str, Any]:
         found["cache"] = journey.cache
     if step.name == "train":
         found |= journey.training
+        if "start_from" in journey.training:
+            found["registry"] = journey.registry
     if step.name == "explain":
         found["methods"] = journey.explain
     for feed in feeds_of(step, journey.spec):

@@ -6,6 +6,7 @@
 from schemas.contract import ContractError
 
 __all__ = [
+    "CompressionError",
     "ContractError",
     "DataQualityError",
     "GristmillError",
@@ -42,6 +43,10 @@ class StateError(GristmillError):
 
 class LedgerError(GristmillError):
     """Rows by fate do not add up: rows were lost, doubled or left unexplained."""
+
+
+class CompressionError(GristmillError):
+    """A compressed model is worse than the original by more than is allowed."""
 
 
 class DataQualityError(GristmillError):

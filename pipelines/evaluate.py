@@ -10,28 +10,26 @@ from typing import Any
 
 from pipelines.cli import param
 from pipelines.errors import ParameterError
-from pipelines.evaluation import kinds, measure
+from pipelines.evaluation import kinds, measure, members
 from pipelines.evaluation.arrays import read_sample
 from pipelines.evaluation.baselines import NAIVE, fit_baselines, naive_forecast
 from pipelines.evaluation.predict import Predictor, open_predictor
 from pipelines.layout import Layout
-from pipelines.loading.columns import InputColumns
 from pipelines.loading.local_copies import LocalCopies
-from pipelines.loading.manifest import read_manifest
+from pipelines.loading.split_files import split_files
 from pipelines.state import file_digest, read_features, read_object, write_bytes, write_json
 from pipelines.step import (
     StepKey,
     StepResult,
+    maker_of,
     once,
-    read_record,
     require_trained,
     step_key,
 )
 from pipelines.storage.place import place
 from pipelines.tables.ledger_table import require_passed
-from pipelines.tables.version import TableVersion, parse_version
+from pipelines.tables.version import parse_version
 from schemas.catalog import dataset
-from schemas.contract import SPLITS
 from schemas.encode import FeatureSet, Numeric
 from schemas.feature_columns import numeric_name
 
@@ -64,48 +62,57 @@ def run(params: EvaluateParams) -> StepResult:
     spec, digests = dataset(params.dataset), _digests(params)
     numbers = (params.seed, params.resamples, params.max_baseline_rows)
     layout = Layout(params.root, params.dataset)
-    require_trained(_training_of(params, layout), params.model, digests["model"])
+    maker = maker_of(layout, params.model)
+    require_trained(maker, params.model, digests["model"])
     key = step_key("evaluate", layout, spec.fingerprint(), params.features, digests, numbers)
-    return once(key, lambda: _evaluate(params, key, spec.fingerprint(), digests), _has_files)
-
-
-def _training_of(params: EvaluateParams, layout: Layout) -> StepResult | None:
-    """Give the record of the training that made the model, if it was made under this root."""
-    made = place(params.model).absolute()
-    for path in layout.steps.glob("train-*.json"):
-        record = read_record(path)
-        if place(record.files.get("model", "")).absolute() == made:
-            return record
-    return None
+    return once(key, lambda: _evaluate(params, key, maker, digests), _has_files)
 
 
 def _evaluate(
-    params: EvaluateParams, key: StepKey, contract: str, digests: dict[str, str]
+    params: EvaluateParams, key: StepKey, maker: StepResult | None, digests: dict[str, str]
 ) -> StepResult:
     require_passed((params.features,))
     table = parse_version(params.features)
     features = read_features(place(params.state))
-    files = _live_files(params, table, features)
+    copies = LocalCopies(params.cache, params.cache_mb)
+    files = split_files(table.path, table.version, features, copies)
     train, train_rows = read_sample(files["train"], features, params.max_baseline_rows, params.seed)
     measure.check_labels(train.label, "train", features)
     target = features.target
     predictors = {
         measure.NETWORK: open_predictor(params.model, digests["model"], target),
+        **_original(maker, features),
         **_naive(params, features),
         **fit_baselines(train, features, params.seed),
+        # last: plots have room for the first few
+        **members.open_members(maker, features),
     }
     validation = measure.score_split("validation", files["validation"], features, predictors)
+    if (said := members.cross_fitted_scores(maker, len(validation.label))) is not None:
+        validation.said[measure.NETWORK] = said
     test = measure.score_split("test", files["test"], features, predictors)
     draws = kinds.Bootstrap(params.resamples, params.seed)
     details = kinds.measure_all(target, validation, test, draws)
     counts = {scores.split: int(scores.label.size) for scores in (validation, test)}
     counts |= {"train": train_rows, "baselines": len(train)}
+    details |= members.describe_ensemble(maker)
     details["rows"] = counts | kinds.count_rows(target, test)
+    contract = dataset(params.dataset).fingerprint()
     details |= {"features": str(table), "contract": contract, "label": features.label}
     details |= {f"{name}_sha256": digest for name, digest in digests.items()}
     folder = key.layout.base / "evaluations" / key.fingerprint
     written = _write(folder, details, test, features)
     return StepResult("evaluate", params.dataset, key.fingerprint, files=written, details=details)
+
+
+def _original(maker: StepResult | None, features: FeatureSet) -> dict[str, Predictor]:
+    """Give the network that a compressed one was made of, while that is still there."""
+    if maker is None or maker.step != "compress":
+        return {}
+    model, digest = maker.details["original_model"], maker.details["original_sha256"]
+    if not place(model).is_file():
+        return {}
+    return {measure.ORIGINAL: open_predictor(model, digest, features.target)}
 
 
 def _naive(params: EvaluateParams, features: FeatureSet) -> dict[str, Predictor]:
@@ -129,19 +136,6 @@ def _write(
         written[Path(name).stem] = str(folder / name)
     write_json(folder / "metrics.json", details)
     return {"metrics": str(folder / "metrics.json"), **written}
-
-
-def _live_files(
-    params: EvaluateParams, table: TableVersion, features: FeatureSet
-) -> dict[str, list[str]]:
-    copies = LocalCopies(params.cache, params.cache_mb)
-    folder = copies.local(table.path, table.version)
-    manifest = read_manifest(folder, table.version, InputColumns.of(features))
-    return {
-        # a file appears once for each of its row groups
-        split: list(dict.fromkeys(group.file for group in manifest.splits.get(split, ())))
-        for split in SPLITS
-    }
 
 
 def _digests(params: EvaluateParams) -> dict[str, str]:

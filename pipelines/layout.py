@@ -86,6 +86,16 @@ class Layout:
         """One folder for each training: checkpoints, history, TensorBoard logs."""
         return self.base / "trainings"
 
+    @property
+    def compressions(self) -> Path:
+        """One folder for each smaller form of a model, and what it lost."""
+        return self.base / "compressions"
+
+    @property
+    def ensembles(self) -> Path:
+        """One folder for each model that was made of several."""
+        return self.base / "ensembles"
+
     def folds(self, fingerprint: str) -> Path:
         """One folder for each fold of a cross-validation: a root of its own."""
         return self.base / "folds" / fingerprint

@@ -45,6 +45,9 @@ class RegisterParams:
     minimum_gain: float = param(
         "What a candidate's validation figure must be better by: ROC AUC, macro F1 or RMSE", 0.0
     )
+    max_loss: float = param(
+        "What a candidate's validation figure may be worse by, for one that compress made", 0.0
+    )
     replace_incomparable: bool = param("Replace a champion measured with another label", False)
 
 
@@ -57,7 +60,7 @@ def run(params: RegisterParams) -> StepResult:
     """
     spec, layout = dataset(params.dataset), Layout(params.root, params.dataset)
     digests = _check(params, spec)
-    rules = (params.minimum_gain, params.replace_incomparable)
+    rules = (params.minimum_gain, params.max_loss, params.replace_incomparable)
     key = step_key("register", layout, spec.fingerprint(), params.features, digests, rules)
     with store.lock_registry(params.registry, layout.registry):
         registry = store.open_registry(params.registry, layout.registry)
@@ -86,7 +89,7 @@ def _register(params: RegisterParams, key: StepKey, registry: store.Registry) ->
     decision = rule.decide(
         _standing(version, figure),
         _standing(former, figure) if former else None,
-        params.minimum_gain,
+        params.minimum_gain - params.max_loss,
         is_replacing_incomparable=params.replace_incomparable,
     )
     if decision.is_champion:
@@ -192,8 +195,11 @@ def _check(params: RegisterParams, spec: DatasetSpec) -> dict[str, str]:
     for name, path in named.items():
         if not place(path).is_file():
             raise ParameterError(f"--{name}: expected a file; found none at {path!r}")
-    if params.minimum_gain < 0:
-        raise ParameterError(f"--minimum-gain: expected 0 or more; got {params.minimum_gain}")
+    for name in ("minimum_gain", "max_loss"):
+        if (value := getattr(params, name)) < 0:
+            raise ParameterError(f"--{name.replace('_', '-')}: expected 0 or more; got {value}")
+    if params.minimum_gain and params.max_loss:
+        raise ParameterError("expected --minimum-gain or --max-loss; got both")
     digests = _digests(params)
     expected = {
         "features": str(parse_version(params.features)),

@@ -205,10 +205,15 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:_DIGITS]
 
 
+def bytes_digest(content: bytes) -> str:
+    """SHA-256 of bytes, in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     if isinstance(path, RemotePath):
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return bytes_digest(path.read_bytes())
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

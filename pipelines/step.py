@@ -15,9 +15,12 @@ from typing import Any, cast
 from pipelines.errors import ParameterError, StateError
 from pipelines.layout import Layout
 from pipelines.state import code_fingerprint, fingerprint, read_object, write_json
+from pipelines.storage.place import place
 
 # the column in which rows carry their fate until they are written
 FATE = "_fate"
+# those whose result has a file ``model`` of their own making
+MODEL_STEPS = ("train", "compress", "ensemble")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +146,23 @@ def read_result(value: dict[str, Any]) -> StepResult:
     return StepResult(**fields)
 
 
-def require_trained(training: StepResult | None, model: str, digest: str) -> None:
+def maker_of(layout: Layout, model: str) -> StepResult | None:
+    """Give the record of the step that made the file ``model``, if it was made under this root."""
+    made = place(model).absolute()
+    for step in MODEL_STEPS:
+        for path in layout.steps.glob(f"{step}-*.json"):
+            record = read_record(path)
+            if place(record.files.get("model", "")).absolute() == made:
+                return record
+    return None
+
+
+def require_trained(
+    training: StepResult | None, model: str, digest: str, flag: str = "--model"
+) -> None:
     """Raise unless ``model`` has the digest that the record of its training holds, if it holds one.
+
+    ``flag`` is the one that named it.
 
     Raises:
         ParameterError: The file was changed since it was trained.
@@ -152,7 +170,7 @@ def require_trained(training: StepResult | None, model: str, digest: str) -> Non
     expected = training.details.get("model_sha256", "") if training else ""
     if expected and digest != expected:
         raise ParameterError(
-            f"--model: expected the model that was trained, SHA-256 {expected}; {model} has "
+            f"{flag}: expected the model that was trained, SHA-256 {expected}; {model} has "
             f"{digest}. The file was changed since: delete it and run train again"
         )
 

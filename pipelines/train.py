@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.cli import to_flags
 from pipelines.errors import ParameterError, TrainingError
+from pipelines.given_networks import begin_with, open_teacher, resolve_start
 from pipelines.loading.augmentation import parse_augmentation
 from pipelines.loading.local_copies import LocalCopies
 from pipelines.state import file_digest, read_features, write_bytes, write_json
@@ -22,7 +23,14 @@ from pipelines.step import StepKey, StepResult, once, read_record, read_result
 from pipelines.storage.place import is_remote, place
 from pipelines.tables.version import TableVersion, parse_version
 from pipelines.training.heartbeat import HANG_S, heartbeat
-from pipelines.training.home import STEP, bring_home, kept_at, record_of, training_key, work_folder
+from pipelines.training.home import (
+    STEP,
+    bring_home,
+    kept_at,
+    record_of,
+    training_key,
+    work_folder,
+)
 from pipelines.training.method import BALANCED
 from pipelines.training.parameters import TrainParams
 from pipelines.training.start import Start, start_ranks
@@ -44,6 +52,7 @@ _JOB = Path(__file__).parent.parent / "jobs" / "train.py"
 
 def trained(params: TrainParams) -> StepResult | None:
     """Give the recorded result of this very training, or None if it is still to be done."""
+    params = resolve_start(params)
     path = record_of(training_key(params))
     if not path.exists():
         return None
@@ -76,6 +85,7 @@ def start_training(params: TrainParams, start: Start) -> StepResult:
         TableError: A remote table can't be fetched.
         TrainingError: A rank failed; with its number and its last words.
     """
+    params = resolve_start(params)
     _check_augmentation(params)
     work_folder(params, training_key(params))
     if known := trained(params):
@@ -154,6 +164,7 @@ def run(params: TrainParams, world: World, supervision: Supervision = Supervisio
         TableError: The table is missing, unsafe to read, or has an empty split.
         TrainingError: One class only, too few rows, a loss that is NaN, ranks that differ.
     """
+    params = resolve_start(params)
     if known := trained(params):
         return known
     _require_passed(params)
@@ -168,6 +179,8 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
     from pipelines.loading.mixture import plans_of  # noqa: PLC0415  see the module's docstring
     from pipelines.loading.training_tables import describe, open_splits  # noqa: PLC0415
     from pipelines.training.loop import Loop  # noqa: PLC0415
+    from pipelines.training.pruning import count_zeros  # noqa: PLC0415
+    from pipelines.training.transfer import thaw  # noqa: PLC0415
     from pipelines.training.where_time_went import where_time_went  # noqa: PLC0415
 
     features = read_features(place(params.state))
@@ -180,24 +193,32 @@ def _train(params: TrainParams, key: StepKey, world: World, supervision: Supervi
     said = [describe(table, plan, world) for table, plan in zip(tables, plans, strict=True)]
     _tell(world, *said)
     model, settings = _build(params, features, tables[0], folder)
+    start = begin_with(params, features, model)
+    _tell(world, *start.values())
     with closing(train), closing(validation), heartbeat(world, supervision.hang_s) as beat:
         outcome = Loop(model, train, validation, settings, world).run(beat, supervision.pause)
+    thaw(model)
     said_time = where_time_went(outcome)
     _tell(world, said_time)
     digest = ""
     if world.is_root:
         _draw_augmented(tables[0], reading, folder)
         digest = _write(model, outcome, folder, key)
-    details = outcome.details(world.size) | {
-        "where_time_went": said_time,
-        "plan": train.plan.fingerprint(),
-        "tables": said,
-        "steps_per_epoch": train.plan.num_steps,
-        "parameters": asdict(params),
-        "num_weights": int(model.count_params()),
-        # the root alone holds the file; its result is the one that is kept
-        "model_sha256": digest,
-    }
+    details = (
+        outcome.details(world.size)
+        | start
+        | {
+            "where_time_went": said_time,
+            "plan": train.plan.fingerprint(),
+            "tables": said,
+            "steps_per_epoch": train.plan.num_steps,
+            "parameters": asdict(params),
+            "num_weights": int(model.count_params()),
+            "zeros": count_zeros(model.trainable_variables),
+            # the root alone holds the file; its result is the one that is kept
+            "model_sha256": digest,
+        }
+    )
     names = _FILES | (_AUGMENTED if reading.augmentation else {})
     files = {name: str(kept_at(key) / file) for name, file in names.items()}
     return StepResult(STEP, params.dataset, key.fingerprint, files=files, details=details)
@@ -212,7 +233,10 @@ def _build(
 
     model = build_model_of(params, features)
     counts = count_labels(table, "train") if BALANCED in params.class_weights else ()
-    return model, LoopSettings.of(params, folder, counts, features.target)
+    settings = LoopSettings.of(params, folder, counts, features.target)
+    if params.teacher:
+        settings = replace(settings, teacher=open_teacher(params, features, model))
+    return model, settings
 
 
 def _write(model: "keras.Model", outcome: "Outcome", folder: Path, key: StepKey) -> str:
@@ -263,6 +287,8 @@ def _read_tables(
         InputColumns.of(features, params.max_tokens),
         [parse_filter(text) for text in params.where],
         LocalCopies(params.cache, params.cache_mb),
+        params.rows_per_class,
+        params.seed,
     )
     pairs = [(table.path, table.version) for table in given]
     return read_tables(pairs, wanted, features, world)

@@ -57,6 +57,22 @@ def measure_all(
     }
 
 
+def figures_of(target: Target, label: Any, given: Any) -> dict[str, float]:
+    """Give the figures of a label's kind that need no threshold.
+
+    Args:
+        target: What the label is.
+        label: (rows,).
+        given: By a predictor, (rows,), or of classes (rows, K).
+    """
+    if target.kind == "binary":
+        return metrics.ranking_figures(label, given)
+    figures = (
+        class_metrics.class_figures if target.kind == "classes" else number_metrics.number_figures
+    )
+    return figures(label, given)
+
+
 def draw_plots(target: Target, test: Scores, title: str) -> dict[str, bytes]:
     """Draw the plots of a label's kind; gives PNG bytes by file name."""
     if target.kind == "binary":
@@ -78,7 +94,6 @@ def count_rows(target: Target, test: Scores) -> dict[str, Any]:
 
 
 def _binary(target: Target, validation: Scores, test: Scores, draws: Bootstrap) -> dict[str, Any]:
-    del target
     low, high = metrics.roc_auc_interval(
         test.label, test.said[NETWORK], draws.seed, draws.resamples
     )
@@ -86,7 +101,7 @@ def _binary(target: Target, validation: Scores, test: Scores, draws: Bootstrap) 
         "models": measure.measure(validation, test, {MAJORITY: 0.5}),
         "intervals": {"roc_auc": {"low": low, "high": high}},
         "validation": {
-            name: metrics.ranking_figures(validation.label, probability)
+            name: figures_of(target, validation.label, probability)
             for name, probability in validation.said.items()
         },
         "threshold_rule": measure.THRESHOLD_RULE,
@@ -113,7 +128,7 @@ def _classes(target: Target, validation: Scores, test: Scores, draws: Bootstrap)
         "classes": list(target.classes),
         "intervals": {"macro_f1": {"low": low, "high": high}},
         "validation": {
-            name: class_metrics.class_figures(validation.label, probability)
+            name: figures_of(target, validation.label, probability)
             for name, probability in validation.said.items()
         },
     }
@@ -131,7 +146,7 @@ def _numbers(target: Target, validation: Scores, test: Scores, draws: Bootstrap)
         "intervals": {name: {"low": low, "high": high} for name, (low, high) in found.items()},
         "errors": number_metrics.error_quantiles(test.label, network),
         "validation": {
-            name: number_metrics.number_figures(validation.label, given)
+            name: figures_of(target, validation.label, given)
             for name, given in validation.said.items()
         },
     }

@@ -17,6 +17,7 @@ from pipelines.evaluation.predict import Predictor
 from schemas.encode import FeatureSet
 
 NETWORK = "network"
+ORIGINAL = "uncompressed_network"
 THRESHOLD_RULE = (
     "each model's threshold is the score with the greatest F1 on the validation split; the "
     "majority class is called at 0.5"

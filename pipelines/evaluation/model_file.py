@@ -32,11 +32,14 @@ _CLASSES: Mapping[str | None, frozenset[str]] = {
     None: frozenset({"__keras_tensor__", "__slice__", "__tuple__", "__ellipsis__"}),
     "keras": frozenset({"DTypePolicy", "Functional", "Sequential"}),
     "keras.constraints": _ANY,
+    "keras.dtype_policies": frozenset({"QuantizedDTypePolicy"}),
     "keras.initializers": _ANY,
+    "keras.quantizers": frozenset({"AbsMaxQuantizer", "Int8QuantizationConfig"}),
     "keras.regularizers": _ANY,
     "keras.src.models.functional": frozenset({"Functional"}),
     "keras.src.models.sequential": frozenset({"Sequential"}),
     "keras.src.ops.core": frozenset({"Cast"}),
+    "keras.src.ops.math": frozenset({"Logsumexp"}),
     "keras.src.ops.numpy": frozenset(
         {
             "Add", "Cumsum", "Divide", "ExpandDims", "GetItem", "Max", "Maximum", "Multiply",

@@ -51,15 +51,6 @@ def open_predictor(
     return _open(model, digest, target, num_threads)
 
 
-def open_network(model: str, digest: str, num_threads: int = 0) -> Any:
-    """Open the ``.keras`` file ``model`` as a Keras model, once per process.
-
-    For what a predictor does not give: gradients. Arguments and errors as of ``open_predictor``,
-    which applies the same object; so it must not be changed.
-    """
-    return _read(model, digest, num_threads)
-
-
 def num_opened(model: str) -> int:
     """How often this process has read the file ``model`` as a model."""
     return _opened.count(model)
@@ -67,15 +58,19 @@ def num_opened(model: str) -> int:
 
 @cache
 def _open(model: str, digest: str, target: Target, num_threads: int) -> Predictor:
-    return make_predictor(_read(model, digest, num_threads), target)
+    _set_threads(num_threads)
+    return make_predictor(open_network(model, digest), target)
 
 
-@cache
-def _read(model: str, digest: str, num_threads: int) -> Any:
+def open_network(model: str, digest: str) -> Any:
+    """Read the ``.keras`` file ``model`` as a Keras network, to look into it or to go on from it.
+
+    Raises:
+        ParameterError: As ``open_predictor``.
+    """
     with local_file(place(model)) as file:
         check_digest(file, digest, model)
         check_model_file(file)
-        _set_threads(num_threads)
         return _load(model, file)
 
 
@@ -115,7 +110,7 @@ def check_digest(file: Path, digest: str, name: str = "") -> None:
         )
 
 
-def make_predictor(model: Any, target: Target = BINARY) -> Predictor:
+def make_predictor(model: Any, target: Target = BINARY, *, is_raw: bool = False) -> Predictor:
     """Trace ``model`` once, for any number of rows.
 
     Args:
@@ -123,21 +118,28 @@ def make_predictor(model: Any, target: Target = BINARY) -> Predictor:
             (rows, ``target.width``): probabilities, from a last layer with a sigmoid or a softmax,
             or logits, from one without activation; or a number.
         target: What it must give.
+        is_raw: Give logits, (rows, ``target.width``), or numbers, (rows, 1), as they are.
 
     Raises:
-        ParameterError: The last layer has another width or activation.
+        ParameterError: The last layer has another width or activation, or logits are wanted of a
+            model that gives probabilities.
     """
     import tensorflow as tf  # noqa: PLC0415
 
-    is_logit = _gives_logits(model, target)
-    shape = (-1, target.width) if target.kind == "classes" else (-1,)
+    is_logit = gives_logits(model, target)
+    if is_raw and target.kind != "number" and not is_logit:
+        raise ParameterError(
+            f"expected a model that gives logits, as train writes it; {model.name} gives "
+            "probabilities"
+        )
+    shape = (-1, target.width) if is_raw or target.kind == "classes" else (-1,)
     kinds = {tensor.name: tf.as_dtype(tensor.dtype) for tensor in model.inputs}
     shapes = {tensor.name: (None, *tensor.shape[1:]) for tensor in model.inputs}
     signature = {name: tf.TensorSpec(shapes[name], kinds[name]) for name in kinds}
 
     def infer(inputs: dict[str, Any]) -> Any:
         output = model(inputs, training=False)
-        if not is_logit:
+        if is_raw or not is_logit:
             return output
         return tf.sigmoid(output) if target.kind == "binary" else tf.nn.softmax(output)
 
@@ -166,7 +168,12 @@ def _chunks(arrays: Arrays) -> Iterator[Any]:
         yield order[begin : begin + _CHUNK_ROWS]
 
 
-def _gives_logits(model: Any, target: Target) -> bool:
+def gives_logits(model: Any, target: Target) -> bool:
+    """Whether what ``model`` gives are logits, not probabilities or a number.
+
+    Raises:
+        ParameterError: The last layer has another width or activation than ``target`` asks for.
+    """
     layer = model.get_layer(model.output_names[0])
     activation = getattr(getattr(layer, "activation", None), "__name__", "none")
     width = model.outputs[0].shape[-1]

@@ -233,7 +233,7 @@ def load_split(manifest: Manifest, split: str, world: World, reading: Reading) -
     )
     plan.check_world(world)
     _check_memory(manifest, split, plan, world, reading)
-    decoder = Decoder(manifest.columns, manifest.filters)
+    decoder = Decoder(manifest.columns, manifest.filters, groups)
     how, images = reading.augmentation, manifest.columns.images
     augment = [Augmenter(column, how, reading.seed or 0) for column in images if how]
     to_tensors = ToTensors(manifest.columns, augment, is_trimmed=reading.is_trimmed)

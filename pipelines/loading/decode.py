@@ -60,10 +60,19 @@ class Decoder:
     Args:
         columns: What to decode.
         filters: Rows that don't match all of them are left out.
+        groups: Those of which a part is chosen say which.
     """
 
-    def __init__(self, columns: InputColumns, filters: Sequence[RowFilter] = ()) -> None:
+    def __init__(
+        self,
+        columns: InputColumns,
+        filters: Sequence[RowFilter] = (),
+        groups: Sequence[RowGroup] = (),
+    ) -> None:
         self._columns, self._filters = columns, filters
+        self._chosen = {
+            (group.file, group.index): group.chosen for group in groups if group.chosen is not None
+        }
         self._names = list(columns.types | {wanted.column: None for wanted in filters})
         self._scratch: _Arrays = {}
 
@@ -85,6 +94,8 @@ class Decoder:
             ) from error
         if self._filters:
             table = table.filter(pa.array(mask(self._filters, table)))
+        if (chosen := self._chosen.get((path, row_group))) is not None:
+            table = table.take(pa.array(chosen))
         return table
 
     def rows(

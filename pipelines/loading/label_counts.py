@@ -21,6 +21,7 @@ def count_labels(manifest: Manifest, split: str) -> tuple[int, ...]:
         with pq.ParquetFile(group.file) as file:
             read = file.read_row_group(group.index, columns=names, use_threads=False)
         labels = read.column(columns.label).to_numpy()[mask(manifest.filters, read)]
+        labels = labels if group.chosen is None else labels[list(group.chosen)]
         found = np.bincount(labels, minlength=len(counts)) if labels.min() >= 0 else ()
         if len(found) != len(counts):
             raise TableError(

@@ -27,7 +27,8 @@ _POISON = ("_common_metadata", "_metadata")
 class RowGroup:
     """``rows`` rows of a file; ``index`` counts row groups inside the file.
 
-    ``rows`` are those that match the filters; ``num_bytes`` is what they take up in memory.
+    ``rows`` are those that match the filters; ``num_bytes`` is what they take up in memory. Of
+    these ``chosen`` are taken, by their places, or all.
     """
 
     file: str
@@ -35,13 +36,15 @@ class RowGroup:
     rows: int
     label_range: tuple[float, float] | None = None
     num_bytes: int = 0
+    chosen: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """The row groups of each split of one table version, in a repeatable order.
 
-    ``filtered`` counts the rows of each split that the filters leave out.
+    ``filtered`` counts the rows of each split that the filters leave out, and of the training split
+    those beyond ``rows_per_class``, if that is not 0.
     """
 
     table: str
@@ -49,6 +52,7 @@ class Manifest:
     splits: dict[str, tuple[RowGroup, ...]]
     filters: tuple[RowFilter, ...] = ()
     filtered: dict[str, int] = field(default_factory=dict)
+    rows_per_class: int = 0
 
     def row_groups(self, split: str) -> tuple[RowGroup, ...]:
         """Give the row groups of one split.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pipelines.errors import TrainingError
 from pipelines.loading.columns import InputColumns
 from pipelines.loading.dataset import Reading, Split, load_split
+from pipelines.loading.few_rows import keep_few
 from pipelines.loading.local_copies import LocalCopies
 from pipelines.loading.manifest import Manifest, read_manifest
 from pipelines.loading.mixture import Mixture, mix, share_batch
@@ -18,11 +19,16 @@ from schemas.encode import FeatureSet
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to read of each table: columns, the rows that match all filters, and from which copy."""
+    """What to read of each table: columns, the rows that match all filters, and from which copy.
+
+    With ``rows_per_class`` so many training rows of each class of the first, drawn with ``seed``.
+    """
 
     columns: InputColumns
     filters: Sequence[RowFilter]
     copies: LocalCopies
+    rows_per_class: int = 0
+    seed: int = 0
 
 
 def read_tables(
@@ -40,6 +46,8 @@ def read_tables(
         )
         for path, version in tables
     ]
+    if wanted.rows_per_class:
+        found[0] = keep_few(found[0], wanted.rows_per_class, wanted.seed)
     _check_labels(found[0], features)
     return found
 
@@ -73,11 +81,12 @@ def open_splits(
 def describe(table: Manifest, plan: ShardPlan, world: World) -> str:
     """Say what an epoch of a table holds, how even the ranks' shares are and how well it mixes."""
     shares = [plan.rows_of_rank(World(rank, world.size)) for rank in range(world.size)]
-    left_out = table.filtered.get("train", 0)
-    filters = f", {left_out:,} left out by {' and '.join(map(str, table.filters))}"
+    left_out, reasons = table.filtered.get("train", 0), [*map(str, table.filters)]
+    reasons += [f"{table.rows_per_class} of each class"] if table.rows_per_class else []
+    filters = f", {left_out:,} left out by {' and '.join(reasons)}"
     return (
         f"{plan.num_rows:,} rows in {len(plan.rows)} row groups"
-        f"{filters if table.filters else ''}; {plan.num_steps} steps of {plan.global_batch_size}; "
+        f"{filters if reasons else ''}; {plan.num_steps} steps of {plan.global_batch_size}; "
         f"{min(shares):,} to {max(shares):,} rows for each of {world.size} ranks; a batch draws on "
         f"{measure_mixing(plan):.0%} of the row groups of a full shuffle"
     )

@@ -55,7 +55,7 @@ def decide(
     Args:
         candidate: The version just registered.
         champion: The version that holds the alias, if any.
-        minimum_gain: What the candidate must be better by, at least 0.
+        minimum_gain: What the candidate must be better by; below 0: what it may be worse by.
         is_replacing_incomparable: Take a candidate whose label or split differs from the
             champion's; otherwise such a champion stays.
     """

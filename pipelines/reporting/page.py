@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipelines.reporting.checks import table_checks
+from pipelines.reporting.ensemble import ensemble_rows
 from pipelines.reporting.explanation import read_explanation, say_check
 from pipelines.reporting.fitted import fitted_tables, say
 from pipelines.reporting.headline import make_headline, say_seconds
@@ -25,6 +26,9 @@ _SHOWN_ELSEWHERE = (
     "intervals",
     "errors",
     "where_time_went",
+    "ensemble",
+    "members",
+    "members_validation",
 )
 
 
@@ -70,6 +74,7 @@ def render_page(run: Run, subject: Subject) -> str:
         tables=tables,
         quality=_quality_page(run, subject),
         models=model_rows(evaluation),
+        members=ensemble_rows(evaluation),
         notes=model_notes(evaluation),
         evaluation=evaluation,
         explained=read_explanation(run),

@@ -1,6 +1,7 @@
 """What training asks of a data split; the loading room fulfils it without being imported here."""
 
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Iterator
 from typing import Any, Protocol
 
 
@@ -33,6 +34,22 @@ class Batches(Protocol):
     def batches(self, epoch: int, first_step: int = 0) -> Generator[Any]:
         """Give one epoch, from ``first_step`` on; its first batches may be begun at once."""
         ...
+
+
+class Awaited:
+    """Adds up how long this rank waits for batches."""
+
+    seconds = 0.0
+
+    def over(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Give the batches."""
+        while True:
+            asked = time.monotonic()
+            batch = next(batches, None)
+            self.seconds += time.monotonic() - asked
+            if batch is None:
+                return
+            yield batch
 
 
 class Epochs:

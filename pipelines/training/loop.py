@@ -6,7 +6,7 @@ ranks take it alike and none is left waiting for another.
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from pipelines.training import distributed
 from pipelines.training.batch_norm import global_batch_norm
-from pipelines.training.batches import Batches, Epochs
+from pipelines.training.batches import Awaited, Batches, Epochs
 from pipelines.training.checkpoint import (
     Checkpoints,
     Progress,
@@ -27,12 +27,13 @@ from pipelines.training.divergence import check_agreement
 from pipelines.training.dropout import global_dropout
 from pipelines.training.gradient_norms import GradientNorms
 from pipelines.training.heartbeat import Heartbeat
+from pipelines.training.layer_rates import make_optimizer_of
 from pipelines.training.learning_rate import make_learning_rate
 from pipelines.training.lost import one_line_errors
 from pipelines.training.metrics import say_leading
-from pipelines.training.optimizers import make_optimizer
+from pipelines.training.pruning import Pruning
 from pipelines.training.settings import LoopSettings, Outcome
-from pipelines.training.steps import make_predict, make_train_step
+from pipelines.training.steps import Beside, make_predict, make_train_step
 from pipelines.training.summaries import open_summaries
 from pipelines.training.timeline import StepSampler
 from pipelines.training.validation import check_finite, check_total, measure, sum_rows
@@ -63,15 +64,17 @@ class Loop:
         self.model, self.settings, self.world = model, settings, world
         self._train, self._validation = train, validation
         steps, peak = train.plan.num_steps, settings.learning_rate
-        self.optimizer = make_optimizer(settings.method, peak, settings.weight_decay, steps)
+        self.optimizer = make_optimizer_of(model, settings, steps)
         self._rate = make_learning_rate(
             settings.method, peak, settings.epochs, settings.warmup_epochs, steps
         )
         self._last_rate = 0.0
-        self._state = distributed.state_variables(model, self.optimizer)
+        num_steps = steps * settings.epochs
+        self._pruning = Pruning(model.trainable_variables, settings.sparsity, num_steps)
+        self._state = distributed.state_variables(model, self.optimizer) + self._pruning.masks
         self._checkpoints = Checkpoints(settings.folder / "checkpoints")
         self._digest = ""
-        self._clock = self._waited_s = 0.0
+        self._clock, self._waited = 0.0, Awaited()
         self._sampler = StepSampler(settings.folder / "timeline.json", world)
         self._beat = Heartbeat()
         self._pause: Callable[[], None] = _silent
@@ -104,7 +107,10 @@ class Loop:
                 stack.enter_context(reduced)
                 norms = stack.enter_context(global_batch_norm(model))
                 summaries = stack.enter_context(open_summaries(settings.folder, self.world))
-                self._step = make_train_step(model, self.optimizer, norms, settings.objective)
+                beside = Beside(settings.teacher, self._pruning.apply)
+                self._step = make_train_step(
+                    model, self.optimizer, norms, settings.objective, beside
+                )
                 self._predict = make_predict(model)
                 while not self._is_over(progress):
                     self._one_epoch(progress)
@@ -137,7 +143,7 @@ class Loop:
 
     def _one_epoch(self, progress: Progress) -> None:
         started = self._clock = time.monotonic()
-        self._waited_s = 0.0
+        self._waited = Awaited()
         epoch, known_rows = progress.epoch + 1, progress.rows
         loss = self._train_epoch(epoch, progress)
         train_s = time.monotonic() - started
@@ -148,13 +154,15 @@ class Loop:
         progress.epoch, progress.step, progress.loss_sum, progress.rows = epoch, 0, 0.0, 0.0
         if progress.best_loss is None or validated["loss"] < progress.best_loss:
             progress.best_loss, progress.best_epoch = validated["loss"], epoch
+        if not self._pruning.is_done(epoch * self._train.plan.num_steps):
+            progress.best_loss, progress.best_epoch = None, epoch  # the next one is better
         record = {f"val_{name}": value for name, value in validated.items() if name != "rows"}
         rows_per_s = (self._train.plan.num_rows - known_rows) / train_s
         self._rate.factor.after_epoch(validated["loss"])
         progress.history.append(
             {"epoch": epoch, "loss": loss, **record, "learning_rate": self._last_rate}
             | {"seconds": round(time.monotonic() - started, 3), "rows_per_s": round(rows_per_s)}
-            | {"train_s": round(train_s, 3), "input_wait_s": round(self._waited_s, 3)}
+            | {"train_s": round(train_s, 3), "input_wait_s": round(self._waited.seconds, 3)}
         )
         self._keep(progress)
         self._say(
@@ -169,7 +177,7 @@ class Loop:
         before = (epoch - 1) * plan.num_steps
         loss_sum, known_rows, rows = progress.loss_sum, progress.rows, 0.0
         started = said = time.monotonic()
-        batches = self._awaited(self._epochs.take(epoch, first))
+        batches = self._waited.over(self._epochs.take(epoch, first))
         for step, (inputs, label, weight) in enumerate(batches, first):
             total = self._divisor(step)
             rate = self._last_rate = self._rate(before + step)
@@ -179,6 +187,7 @@ class Loop:
             check_finite(loss, f"epoch {epoch} step {step}", "loss")
             loss_sum += loss * total
             self._rate.after_step(before + step, loss * total, plan.rows_in_step(step))
+            self._pruning.after_step(before + step + 1)
             rows += float(np.sum(weight.numpy()))
             if self._is_kept_after(step + 1):
                 progress.step, progress.loss_sum = step + 1, loss_sum
@@ -203,16 +212,6 @@ class Loop:
         plan = self._train.plan
         is_full = self.settings.method.is_full_batch
         return plan.num_rows / plan.num_steps if is_full else float(plan.rows_in_step(step))
-
-    def _awaited(self, batches: Iterator[Any]) -> Iterator[Any]:
-        """Give the batches, and add up how long this rank waits for them."""
-        while True:
-            asked = time.monotonic()
-            batch = next(batches, None)
-            self._waited_s += time.monotonic() - asked
-            if batch is None:
-                return
-            yield batch
 
     def _is_kept_after(self, num_steps: int) -> bool:
         every = self.settings.checkpoint_steps

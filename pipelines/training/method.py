@@ -18,6 +18,8 @@ LOSSES_OF: dict[LabelKind, tuple[str, ...]] = {
 LOSSES = tuple(dict.fromkeys(name for names in LOSSES_OF.values() for name in names))
 ACTIVATIONS = ("relu", "gelu", "elu", "selu", "silu", "leaky_relu", "tanh", "sigmoid")
 BALANCED = "balanced"
+GLOBAL = "global"
+PRUNED_BY = ("layer", GLOBAL)
 TEXT_NETWORKS = ("bag", "text-cnn", "lstm", "bigru", "transformer")
 IMAGE_NETWORKS = ("cnn", "resnet")
 NETWORKS = ("dense", *TEXT_NETWORKS, *IMAGE_NETWORKS)
@@ -36,6 +38,7 @@ class Method:
         window_steps: Of ``dynamic``: steps of a window.
         clip_norm: Greatest norm of all gradients together; 0: any.
         clip_value: Greatest absolute value of a gradient; 0: any.
+        layer_decay: What the rate of a layer is multiplied by for each layer behind it.
     """
 
     optimizer: str = "adamw"
@@ -46,6 +49,7 @@ class Method:
     window_steps: int = 20
     clip_norm: float = 0.0
     clip_value: float = 0.0
+    layer_decay: float = 1.0
 
     @property
     def is_full_batch(self) -> bool:

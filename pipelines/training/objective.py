@@ -4,16 +4,17 @@ All of it is summed as shares of a global batch, so any number of ranks minimise
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import tensorflow as tf
 
+from pipelines.training.distillation import Teaching
 from pipelines.training.method import BALANCED
 from schemas.target import BINARY, LabelKind, Target
 
 _EVEN: tuple[float, ...] = ()
-_PENALISED = ("kernel", "embeddings")  # neither biases nor what normalises
+_KERNELS = ("kernel", "embeddings")
 _MIXED = 3  # columns of a label that is two, see Objective.of_rows
 _Loss = Callable[["Objective", Any, Any], Any]
 
@@ -54,6 +55,7 @@ class Objective:
         l2: Penalty per square of a weight; not halved, as in Keras.
         delta: Of the Huber loss, in deviations of the training split.
         target: What the label is.
+        teaching: How much a teacher counts, where there is one.
     """
 
     loss: str = "cross-entropy"
@@ -65,6 +67,7 @@ class Objective:
     l2: float = 0.0
     delta: float = 1.0
     target: Target = BINARY
+    teaching: Teaching = field(default_factory=Teaching)
 
     @property
     def is_log_loss(self) -> bool:
@@ -76,19 +79,23 @@ class Objective:
         """Whether large weights cost anything."""
         return bool(self.l1 or self.l2)
 
-    def of_rows(self, label: Any, given: Any) -> tf.Tensor:
+    def of_rows(self, label: Any, given: Any, taught: Any = None) -> tf.Tensor:
         """Give the loss of each row, (rows,).
 
         Args:
             label: (rows, 1); of classes their places in the contract. Or (rows, 3): two labels
                 and the share s of the first; the loss is then s l(first) + (1 - s) l(second).
             given: What the network gives, (rows, ``target.width``).
+            taught: What a teacher gives, of the same shape; by default there is none.
         """
         if label.shape[1] == _MIXED:
             first, second, share = tf.split(label, _MIXED, axis=1)
-            both: Any = (self.of_rows(first, given), self.of_rows(second, given))
+            both: Any = [self.of_rows(one, given, taught) for one in (first, second)]
             return share[:, 0] * both[0] + (1 - share[:, 0]) * both[1]
         losses: Any = _LOSSES[self.target.kind][self.loss](self, label, given)
+        if taught is not None:
+            soft = self.teaching.of_rows(self.target, taught, given)
+            losses = self.teaching.blend(losses, soft)
         if self.class_weights != _EVEN:
             weights = tf.constant(self.class_weights, losses.dtype)
             losses *= tf.gather(weights, tf.cast(label[:, 0], tf.int32))
@@ -102,7 +109,7 @@ class Objective:
         """Give l1 sum |w| + l2 sum w^2 over the kernels and embeddings; 0.0 without a penalty."""
         total: Any = 0.0
         for variable in variables:
-            if not variable.path.endswith(_PENALISED):
+            if not is_kernel(variable):
                 continue
             if self.l1:
                 total += self.l1 * tf.reduce_sum(tf.abs(variable.value))
@@ -187,6 +194,11 @@ _LOSSES: dict[LabelKind, dict[str, _Loss]] = {
 }
 
 LOG_LOSS = Objective()
+
+
+def is_kernel(variable: Any) -> bool:
+    """Whether a Keras variable is a kernel or an embedding: neither a bias nor what normalises."""
+    return variable.path.endswith(_KERNELS)
 
 
 def class_weights(said: Sequence[str], counts: Sequence[int]) -> tuple[float, ...]:

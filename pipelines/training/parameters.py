@@ -6,25 +6,34 @@ from pipelines.cli import param
 from pipelines.errors import ParameterError
 from pipelines.training.method import (
     ACTIVATIONS,
-    BALANCED,
     IMAGE_NETWORKS,
     LOSSES,
     LOSSES_OF,
     NETWORKS,
     OPTIMIZERS,
+    PRUNED_BY,
     SCHEDULES,
     TEXT_NETWORKS,
+)
+from pipelines.training.parameter_checks import (
+    FOCAL_ALPHA,
+    check_label,
+    check_pruning,
+    check_start,
+    check_teaching,
+    check_weights,
 )
 from schemas.target import Target
 
 # what a training reads and where it is kept; the other parameters say how it learns
-PLACES = ("dataset", "features", "state", "root", "cache", "cache_mb")
+PLACES = ("dataset", "features", "state", "root", "registry", "cache", "cache_mb")
 _CHOICES = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
     "loss": LOSSES,
     "activation": ACTIVATIONS,
     "network": ("", *NETWORKS),
+    "prune_by": PRUNED_BY,
 }
 # what would be ignored without a word, and where it is not
 COUNTS_WITH = {
@@ -41,8 +50,6 @@ COUNTS_WITH = {
     "max_tokens": ("network", TEXT_NETWORKS),
     "width": ("network", IMAGE_NETWORKS),
 }
-_MOST_WEIGHT = 1e6
-_FOCAL_ALPHA = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,7 @@ class TrainParams:
         "rows to learn from and to validate on, like 'distance >= 500'; several are joined by and",
         (),
     )
+    rows_per_class: int = param("training rows of each class, drawn with --seed; 0: all", 0)
     mix: tuple[str, ...] = param(
         "further features tables and their shares of each batch, like lake/.../old@v3=0.25", ()
     )
@@ -96,7 +104,7 @@ class TrainParams:
     )
     focal_gamma: float = param("how much the focal loss looks away from rows that are clear", 2.0)
     focal_alpha: float = param(
-        "the focal loss's weight of label 1; label 0 has 1 less that", _FOCAL_ALPHA
+        "the focal loss's weight of label 1; label 0 has 1 less that", FOCAL_ALPHA
     )
     huber_delta: float = param(
         "error from which the Huber loss is linear, in deviations of the training split", 1.0
@@ -134,6 +142,29 @@ class TrainParams:
     batch_norm: bool = param("normalise over the global batch before each activation", False)
     half_gradients: bool = param("send gradients between ranks as float16", False)
     sparse_gradients: bool = param("send only the rows of an embedding that a batch touched", False)
+    prune_to: float = param(
+        "share of the weights of kernels and embeddings, the least, that end as zero; 0: none", 0.0
+    )
+    prune_until: float = param("share of all steps after which there are as many zeros", 0.6)
+    prune_by: str = param(
+        "layer: as many of each layer's weights; global: the least of all layers", PRUNED_BY[0]
+    )
+    teacher: str = param("trained model to learn from beside the labels, .keras file", "")
+    distill_weight: float = param("how much the teacher counts, the labels the rest", 0.5)
+    distill_temperature: float = param(
+        "what the logits of teacher and student are divided by, to compare their probabilities", 2.0
+    )
+    start_from: str = param(
+        "begin with the weights of a .keras file, or of NAME@champion or NAME@3 of the registry", ""
+    )
+    registry: str = param("of --start-from: postgresql://USER@HOST/NAME; empty for SQLite", "")
+    freeze: tuple[str, ...] = param(
+        "layers that keep the weights of --start-from, by name, like 'embed_*' 'conv*'", ()
+    )
+    layer_decay: float = param(
+        "what a layer's learning rate is multiplied by for each layer between it and the answer",
+        1.0,
+    )
     seed: int = param("decides first weights, order of rows and dropout masks", 1)
 
     def __post_init__(self) -> None:
@@ -163,6 +194,12 @@ class TrainParams:
             "units": (1, 10_000),
             "width": (1, 10_000),
             "max_tokens": (0, 1_000_000),
+            "prune_to": (0, 0.999),
+            "prune_until": (0, 1),
+            "rows_per_class": (0, 10_000_000),
+            "layer_decay": (0.01, 1),
+            "distill_weight": (0, 1),
+            "distill_temperature": (0.01, 1000),
         }
         for name, (low, high) in bounds.items():
             if not low <= getattr(self, name) <= high:
@@ -175,14 +212,17 @@ class TrainParams:
         if any(width < 1 for width in self.hidden):
             raise ParameterError(f"expected --hidden of widths >= 1; got {self.hidden}")
         self._check_choices()
-        self._check_weights()
+        check_weights(self.class_weights, is_mixed=bool(self.mix))
+        check_pruning(self)
+        check_teaching(self)
+        check_start(self)
 
     def _check_choices(self) -> None:
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known and (name, getattr(self, name)) != ("loss", ""):
+                flag, among = name.replace("_", "-"), ", ".join(filter(None, known))
                 raise ParameterError(
-                    f"expected --{name} to be one of {', '.join(filter(None, known))}; got "
-                    f"{getattr(self, name)}"
+                    f"expected --{flag} to be one of {among}; got {getattr(self, name)}"
                 )
         defaults = {item.name: item.default for item in fields(TrainParams)}
         for name, (choice, among) in COUNTS_WITH.items():
@@ -199,50 +239,11 @@ class TrainParams:
                 f"training; got {self.decay_epochs}"
             )
 
-    def _check_weights(self) -> None:
-        said = self.class_weights
-        if said == (BALANCED,) and self.mix:
-            raise ParameterError(
-                "expected numbers for --class-weights with --mix; got 'balanced', which counts "
-                "the labels of one table"
-            )
-        if said not in ((), (BALANCED,)) and not all(map(_is_weight, said)):
-            raise ParameterError(
-                "expected --class-weights to be 'balanced', or numbers above 0, one for each "
-                f"class; got {' '.join(said)}"
-            )
-
     def loss_of(self, target: Target) -> str:
         """Give the loss that is meant for a label.
 
         Raises:
             ParameterError: A flag counts for nothing, or means nothing, with such a label.
         """
-        known = LOSSES_OF[target.kind]
-        what = {"binary": "0 or 1", "classes": f"one of {target.width} classes"}
-        label = f"the label is {what.get(target.kind, 'a number')}"
-        if self.loss and self.loss not in known:
-            raise ParameterError(
-                f"expected --loss to be one of {', '.join(known)}, since {label}; got {self.loss}"
-            )
-        if target.kind == "number" and (self.class_weights or self.label_smoothing):
-            flag = "class-weights" if self.class_weights else "label-smoothing"
-            raise ParameterError(f"--{flag} counts only with classes; {label}")
-        if target.kind == "classes" and self.focal_alpha != _FOCAL_ALPHA:
-            raise ParameterError(
-                f"--focal-alpha counts only with a label of 0 or 1; {label}: give --class-weights"
-            )
-        num_weights = len(self.class_weights)
-        if self.class_weights not in ((), (BALANCED,)) and num_weights != target.num_classes:
-            raise ParameterError(
-                f"expected --class-weights to be 'balanced', or {target.num_classes} numbers, "
-                f"since {label}; got {' '.join(self.class_weights)}"
-            )
-        return self.loss or known[0]
-
-
-def _is_weight(text: str) -> bool:
-    try:
-        return 0 < float(text) <= _MOST_WEIGHT
-    except ValueError:
-        return False
+        check_label(self, target)
+        return self.loss or LOSSES_OF[target.kind][0]

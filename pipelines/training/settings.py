@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.training.checkpoint import Progress
+from pipelines.training.distillation import Teacher, Teaching
 from pipelines.training.distributed import Reduction
-from pipelines.training.method import Method
+from pipelines.training.method import GLOBAL, Method
 from pipelines.training.objective import LOG_LOSS, Objective, class_weights
 from pipelines.training.parameters import TrainParams
+from pipelines.training.pruning import Sparsity
 from pipelines.training.timeline import StepParts
 from schemas.target import BINARY, Target
 
@@ -34,6 +36,8 @@ class LoopSettings:
     is_checked_for_divergence: bool = True
     method: Method = field(default_factory=Method)
     objective: Objective = LOG_LOSS
+    sparsity: Sparsity = field(default_factory=Sparsity)
+    teacher: Teacher | None = None
 
     @classmethod
     def of(
@@ -64,6 +68,7 @@ class LoopSettings:
             params.l2,
             params.huber_delta,
             target,
+            Teaching(params.distill_weight, params.distill_temperature),
         )
         same = ("epochs", "learning_rate", "warmup_epochs", "patience", "weight_decay", "seed")
         return cls(
@@ -72,6 +77,7 @@ class LoopSettings:
             reduction=Reduction(params.half_gradients, params.sparse_gradients),
             method=Method(**{item.name: getattr(params, item.name) for item in fields(Method)}),
             objective=objective,
+            sparsity=Sparsity(params.prune_to, params.prune_until, params.prune_by == GLOBAL),
         )
 
 

@@ -1,6 +1,7 @@
 """One step as a graph: this rank's share of the loss, gradients summed over ranks, the update."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import keras
@@ -8,9 +9,22 @@ import tensorflow as tf
 
 from pipelines.training import distributed
 from pipelines.training.batch_norm import GlobalBatchNorm
+from pipelines.training.distillation import Teacher
 from pipelines.training.objective import LOG_LOSS, Objective
 
 TrainStep: TypeAlias = Callable[[Any, Any, Any, Any, Any], tf.Tensor]
+
+
+def _leave() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a step does besides: ask a ``teacher`` of its rows, ``mend`` the weights it changed."""
+
+    teacher: Teacher | None = None
+    mend: Callable[[], None] = _leave
 
 
 def make_train_step(
@@ -18,6 +32,7 @@ def make_train_step(
     optimizer: Any,
     norms: Sequence[GlobalBatchNorm] = (),
     objective: Objective = LOG_LOSS,
+    beside: Beside = Beside(),
 ) -> TrainStep:
     """Give a function (inputs, label, weight, total, rate) -> mean loss of the global batch.
 
@@ -34,14 +49,17 @@ def make_train_step(
         optimizer.learning_rate.assign(rate)
         for norm in norms:
             norm.__dict__["row_weight"] = weight  # past Keras, which would track it
+        taught = beside.teacher(inputs) if beside.teacher else None
         with tf.GradientTape() as tape:
             given = model(inputs, training=True)
-            share = tf.reduce_sum(weight * objective.of_rows(label, given)) / total
+            share = tf.reduce_sum(weight * objective.of_rows(label, given, taught)) / total
             minimised = share
             if objective.has_penalty:
                 minimised += objective.penalty(variables) * (tf.reduce_sum(weight) / total)
         pairs = (tape.gradient(minimised, variables), variables)
-        return distributed.apply_with(optimizer, pairs, share)
+        loss = distributed.apply_with(optimizer, pairs, share)
+        beside.mend()
+        return loss
 
     # autograph would translate Keras and Horovod to no effect: seconds before the first step
     return tf.function(step, autograph=False)

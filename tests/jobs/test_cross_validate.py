@@ -129,12 +129,19 @@ def test_a_fold_is_not_written_over_the_table_it_comes_from(
         make_fold(spark, FoldParams("parcels", root, inputs[:1], 1))
 
 
-def test_other_tables_do_not_come_in_by_the_back_door(monkeypatch: pytest.MonkeyPatch) -> None:
-    flags = ["--dataset", "parcels", "--root", "lake", "--inputs", "a@v0", "--mix", "old@v1=0.5"]
+@pytest.mark.parametrize(
+    "flag",
+    [("--mix", "old@v1=0.5"), ("--teacher", "model.keras"), ("--start-from", "other@champion")],
+)
+def test_rows_held_out_do_not_come_in_by_the_back_door(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flag: tuple[str, str]
+) -> None:
+    flags = ["--dataset", "parcels", "--root", "lake", "--inputs", "a@v0", *flag]
     monkeypatch.setattr(sys, "argv", ["cross_validate", *flags])
     with pytest.raises(SystemExit) as ended:
         cross_validate.main()
     assert ended.value.code == 1
+    assert f"expected no {flag[0]}" in capsys.readouterr().err
 
 
 @pytest.mark.slow

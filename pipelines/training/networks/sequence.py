@@ -17,10 +17,14 @@ _FAR_BELOW = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """Tokens of a batch: ``values`` (rows, length, width), ``mask`` (rows, length) bool."""
+    """Tokens of a batch: ``values`` (rows, length, width), ``mask`` (rows, length) bool.
+
+    ``place`` is that of the column among the texts of a row; it tells layers of one kind apart.
+    """
 
     values: Any
     mask: Any
+    place: int = 0
 
     @property
     def column(self) -> Any:

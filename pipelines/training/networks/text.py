@@ -1,6 +1,7 @@
 """Networks of texts: each list of tokens is read by one of five ways, other columns join in."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -38,10 +39,11 @@ def build_text(features: FeatureSet, params: TrainParams, head: Head) -> keras.M
         )
     inputs = make_inputs(features)
     parts = tabular_parts(features, inputs)
-    for column in features.tokens:
+    for place, column in enumerate(features.tokens):
         length = tokens_taken(column, params)
         tokens = inputs[column.name][:, :length]
-        sequence = embed(tokens, column, params.embedding_dim, params.dropout)
+        embedded = embed(tokens, column, params.embedding_dim, params.dropout)
+        sequence = replace(embedded, place=place)
         number = length if params.network == "transformer" else params.units
         parts += _READERS[params.network](sequence, number)
     return keras.Model(inputs, head(parts), name=params.network.replace("-", "_"))

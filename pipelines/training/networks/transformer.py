@@ -26,6 +26,9 @@ def read_transformer(sequence: Sequence, max_length: int) -> list[Any]:
     seen = keras.ops.expand_dims(sequence.mask, 1)
     before = keras.layers.LayerNormalization()(x)
     x = x + attention(before, before, attention_mask=seen)
-    inner = keras.layers.Dense(_WIDER * width, "gelu")(keras.layers.LayerNormalization()(x))
-    x = x + keras.layers.Dense(width)(inner)
+    # Keras would call them dense and dense_1, as the head calls its own
+    names = f"inner_{sequence.place}", f"outer_{sequence.place}"
+    normal = keras.layers.LayerNormalization()(x)
+    inner = keras.layers.Dense(_WIDER * width, "gelu", name=names[0])(normal)
+    x = x + keras.layers.Dense(width, name=names[1])(inner)
     return [Sequence(keras.layers.LayerNormalization()(x), sequence.mask).mean()]

@@ -2,16 +2,24 @@
 
 from typing import Any
 
+from pipelines.training.distillation import Teaching
 from pipelines.training.loop import Loop
 from pipelines.training.method import Method
 from pipelines.training.objective import Objective
+from pipelines.training.pruning import Sparsity
 from pipelines.world import World
 from tests.pipelines.training.scenarios import CLASSES, NUMBER, cut_short, make_loop, weights
+
+
+def teach(inputs: Any) -> Any:
+    """A teacher who looks at the number only."""
+    return 3.0 * inputs["numeric"] - 1.0
+
 
 # 331 rows in batches of 48: seven steps an epoch, the last one ragged
 WAYS: dict[str, dict[str, Any]] = {
     "gradient-descent": {
-        "method": Method("gradient-descent", schedule="constant", clip_norm=0.5),
+        "method": Method("gradient-descent", schedule="constant", clip_norm=0.5, layer_decay=0.7),
         "objective": Objective("mse", label_smoothing=0.1),
         "learning_rate": 2.0,
     },
@@ -51,6 +59,17 @@ WAYS: dict[str, dict[str, Any]] = {
         "features": NUMBER,
         "method": Method("adamw"),
         "objective": Objective("huber", delta=0.8, l2=0.01, target=NUMBER.target),
+    },
+    "pruned": {
+        "method": Method("adamw", layer_decay=0.5),
+        # all zeros are there after eight steps, before it is cut short
+        "sparsity": Sparsity(0.6, 0.4),
+        "objective": Objective(l2=0.01),
+    },
+    "distilled": {
+        "method": Method("adamw"),
+        "teacher": teach,
+        "objective": Objective(class_weights=(0.5, 2.0), teaching=Teaching(0.6, 3.0)),
     },
     "lamb": {"method": Method("lamb", schedule="constant"), "objective": Objective(l2=0.1)},
 }

@@ -51,8 +51,8 @@ def test_two_ranks_equal_one(two_ranks: dict[str, Any], alone: dict[str, Any], w
             assert one[name] == pytest.approx(two[name], rel=2e-5, abs=2e-5)
 
 
-# their states: a sum of gradients, accumulators and a window, velocities and a plateau
-@pytest.mark.parametrize("way", ["gradient-descent", "adagrad", "momentum"])
+# their states: a sum of gradients, accumulators and a window, velocities and a plateau, masks
+@pytest.mark.parametrize("way", ["gradient-descent", "adagrad", "momentum", "pruned"])
 def test_a_run_cut_inside_an_epoch_goes_on_to_the_same_bits(
     table: str, alone: dict[str, Any], tmp_path: Path, way: str
 ) -> None:

@@ -1,8 +1,10 @@
 """Networks of texts: what is padding counts nowhere, and what is saved is plain Keras."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -76,6 +78,17 @@ def test_a_saved_network_is_plain_and_predicts_the_same(network: str, tmp_path: 
     found = np.asarray(open_predictor(str(path), file_digest(path))(arrays)).reshape(-1)
     logit = np.asarray(model(given))[:, 0]
     np.testing.assert_allclose(found, 1 / (1 + np.exp(-logit)), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("network", TEXT_NETWORKS)
+def test_it_is_built_first_in_a_process_with_as_many_hidden_layers_as_by_default(
+    network: str,
+) -> None:
+    # Keras counts the names of a process, and two layers of one name are an error
+    keras.utils.clear_session()
+    twice = replace(FEATURES, tokens=(TOKENS, replace(TOKENS, name="other_tokens")))
+    model: Any = build_model_of(replace(params(network), hidden=(5, 4)), twice)
+    assert model.output_shape == (None, 1)
 
 
 def test_networks_for_other_features_are_refused() -> None:
