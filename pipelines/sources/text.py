@@ -170,6 +170,9 @@ def _options(source: Source) -> dict[str, str]:
         "columnNameOfCorruptRecord": _CORRUPT,
         # RFC 4180: a quote inside quotes is doubled; Spark's default is a backslash
         "escape": '"',
+        # by default Spark's parser takes NUL for this and drops it in cells in quotes; no text has
+        # this code point (Unicode 23.7, noncharacters)
+        "charToEscapeQuoteEscaping": "\ufffe",
         # no text of a contract: null is decided later, and an empty cell stays one
         "nullValue": "\u0001",
         "emptyValue": "",

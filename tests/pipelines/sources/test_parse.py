@@ -187,6 +187,17 @@ def test_a_quoted_line_end_is_read_where_the_contract_says_so(
     ]
 
 
+@pytest.mark.proves("B20")
+def test_a_nul_in_quotes_is_neither_dropped_nor_read_as_a_quote(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lines = (b'1,"\0\n",2.5,,,', b'2,"q""\0""r",2.5,,,', b'3,"x\0""y",2.5,,,', GOOD)
+    path = write(tmp_path / "a.csv", *lines)
+    rows = _parse(spark, [path], source(is_multiline=True)).collect()
+    fates = [r["_fate"] for r in rows]
+    assert fates == ["quarantined:control_character"] * 3 + ["kept"]
+
+
 @pytest.mark.proves("B29")
 def test_a_session_that_may_read_half_a_damaged_file_is_not_asked_to(
     spark: SparkSession, tmp_path: Path
