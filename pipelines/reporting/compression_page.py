@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from pipelines.reporting.cross_validation_page import say_figure
 from pipelines.reporting.headline import Tile
+from pipelines.reporting.templates import open_template
 
 _KILO = 1000
 _SIZES = (("file_bytes", "bytes of the file"), ("weight_bytes", "bytes of the weights"))
@@ -32,14 +31,7 @@ def render_compression(details: Mapping[str, Any], title: str, question: str) ->
         title: Of the data set.
         question: Of the data set.
     """
-    environment = Environment(
-        loader=PackageLoader("pipelines.reporting", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("compression.html").render(
+    return open_template("compression.html").render(
         title=title,
         question=question,
         tiles=_tiles(details),

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from pipelines.reporting.headline import Tile
+from pipelines.reporting.templates import open_template
 
 # what a person looks at first, of those that there are
 _LEADING = ("roc_auc", "log_loss", "accuracy", "macro_f1", "mae", "rmse", "r2")
@@ -26,18 +25,10 @@ def render_cross_validation(details: Mapping[str, Any], title: str, question: st
         title: Of the data set.
         question: Of the data set.
     """
-    environment = Environment(
-        loader=PackageLoader("pipelines.reporting", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"figure": say_figure}
     summary, parameters = details["summary"], details["parameters"]
     names = list(dict.fromkeys(name for figures in summary.values() for name in figures))
     leading = [name for name in _LEADING if name in names]
-    return environment.get_template("cross_validation.html").render(
+    return open_template("cross_validation.html", figure=say_figure).render(
         title=title,
         question=question,
         parameters=parameters,

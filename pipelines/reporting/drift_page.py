@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipelines.reporting.headline import Tile
 from pipelines.reporting.histogram import NOW, REFERENCE, Slot, draw_columns, draw_rows
+from pipelines.reporting.templates import open_template
 
 _STATUS = {"ok": "good", "warning": "warn", "error": "bad"}
 _TITLES = {
@@ -49,17 +49,11 @@ def render_drift(
         earlier: Looks before this one, newest first: ``checked_at``, ``features``, ``num_errors``,
             ``num_warnings``, ``worst_column``, ``worst_psi``, ``verdict`` and ``link``.
     """
-    environment = Environment(
-        loader=PackageLoader("pipelines.reporting", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"figure": _figure, "percent": _percent, "p": _p_value, "short": _short}
     columns = result["columns"]
     cards = [dict(column, chart=_chart(column)) for column in columns]
-    return environment.get_template("drift.html").render(
+    return open_template(
+        "drift.html", figure=_figure, percent=_percent, p=_p_value, short=_short
+    ).render(
         result=result,
         title=title,
         headline=_TITLES[result["verdict"]],

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from pipelines.reporting.checks import table_checks
 from pipelines.reporting.ensemble import ensemble_rows
 from pipelines.reporting.explanation import read_explanation, say_check
@@ -16,6 +14,7 @@ from pipelines.reporting.headline import make_headline, say_seconds
 from pipelines.reporting.model import model_notes, model_rows, plot_images, training_charts
 from pipelines.reporting.rows import FATES, row_stages
 from pipelines.reporting.run_record import Run
+from pipelines.reporting.templates import open_template
 
 _SHOWN_ELSEWHERE = (
     "reports",
@@ -47,25 +46,19 @@ class Subject:
 
 def render_page(run: Run, subject: Subject) -> str:
     """Give the page's HTML; parts of a run that are not there are said to be not run."""
-    environment = Environment(
-        loader=PackageLoader("pipelines.reporting", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    template = open_template(
+        "template.html",
+        check=say_check,
+        number=_number,
+        seconds=say_seconds,
+        say=say,
+        sentence=_sentence,
+        short=_short,
     )
-    environment.filters |= {
-        "check": say_check,
-        "number": _number,
-        "seconds": say_seconds,
-        "say": say,
-        "sentence": _sentence,
-        "short": _short,
-    }
     stages = row_stages(run)
     tables = table_checks(run, subject.quality, subject.page_folder)
     evaluation = run.details("evaluate")
-    return environment.get_template("template.html").render(
+    return template.render(
         run=run,
         subject=subject,
         headline=make_headline(run, stages, tables),

@@ -1,15 +1,14 @@
 """Fill the templates of a run's checks and of the index; both hold all they show."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from pipelines.reporting.headline import BAD, WARN
 from pipelines.reporting.quality_view import Group, Record, TableView, find_groups, view_tables
 from pipelines.reporting.sparkline import Bar, draw_bars, say_number
+from pipelines.reporting.templates import open_template
 
 _NUM_BARS = 100
 _NUM_UNFOLDED = 30
@@ -29,7 +28,7 @@ def render_run(run: str, records: Sequence[Record], facts: PageFacts) -> str:
     """Give the page of one run: what failed first, then what passed."""
     groups, tables = find_groups(records, facts.docs), view_tables(records, facts.docs)
     status = _worst(tables)
-    return _environment().get_template("quality.html").render(
+    return open_template("quality.html", **_filters()).render(
         run=run,
         facts=facts,
         status=status,
@@ -59,7 +58,7 @@ def render_index(
     lines = [_line(place, entries) for place in range(len(entries))]
     bars = [_bar(entry) for entry in entries[-_NUM_BARS:]]
     newest = list(reversed(lines))
-    return _environment().get_template("quality_index.html").render(
+    return open_template("quality_index.html", **_filters()).render(
         facts=facts,
         newest=newest[:_NUM_UNFOLDED],
         folded=newest[_NUM_UNFOLDED:],
@@ -71,23 +70,14 @@ def render_index(
     )  # fmt: skip
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("pipelines.reporting", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters: dict[str, Any] = environment.filters
-    filters |= {
+def _filters() -> dict[str, Callable[..., Any]]:
+    return {
         "number": say_number,
         "share": _say_share,
         "moment": _say_moment,
         "count": _count,
         "anchor": _anchor,
     }
-    return environment
 
 
 def _anchor(words: str) -> str:

@@ -4,12 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipelines.reporting.charts import Chart, draw_chart
 from pipelines.reporting.cross_validation_page import say_figure
 from pipelines.reporting.headline import Tile
+from pipelines.reporting.templates import open_template
 
 _STATES = {"complete": "good", "pruned": "warn", "fail": "bad"}
 _WORDS = {"complete": "ended", "pruned": "given up", "fail": "failed"}
@@ -22,17 +22,9 @@ def render_search(result: Mapping[str, Any], title: str) -> str:
         result: What stands in the search's JSON file.
         title: Of the data set.
     """
-    environment = Environment(
-        loader=PackageLoader("pipelines.reporting", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"figure": say_figure, "value": _value}
     trials = result["trials"]
     names = list(dict.fromkeys(name for trial in trials for name in trial["parameters"]))
-    return environment.get_template("search.html").render(
+    return open_template("search.html", figure=say_figure, value=_value).render(
         result=result,
         title=title,
         tiles=_tiles(result),
