@@ -58,7 +58,7 @@ def test_the_saved_model_has_exactly_the_zeros_that_were_promised(large: TrainPa
 def test_a_student_whom_only_the_teacher_counts_for_comes_close_to_it(
     large: TrainParams, teacher: StepResult
 ) -> None:
-    others = replace(large, seed=2, hidden=(16,))
+    others = replace(large, seed=2, hidden=(16,), epochs=24)
     taught = run(replace(others, teacher=teacher.files["model"], distill_weight=1.0), ONE)
     alone = run(others, ONE)
     random = np.random.default_rng(1)
@@ -72,7 +72,7 @@ def test_a_student_whom_only_the_teacher_counts_for_comes_close_to_it(
     logits = [model(rows) for model in models]
     apart = [float(np.mean((logit - logits[2]) ** 2)) for logit in logits[:2]]
     # the labels are noisy: by itself another seed goes another way
-    assert apart[0] < apart[1] / 2
+    assert apart[0] < apart[1] / 20
 
 
 def test_another_teacher_is_another_training(small: TrainParams, tmp_path: Path) -> None:
