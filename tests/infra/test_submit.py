@@ -145,7 +145,7 @@ NOWHERE = "spark://127.0.0.1:1"
     [
         (
             "ingst --cluster local",
-            "unknown job 'ingst'; expected one of compress, cross_validate, deduplicate",
+            "unknown job 'ingst'; expected one of cross_validate, deduplicate",
         ),
         ("train --cluster local", "train starts no Spark; run it as python jobs/train.py"),
         ("ingest --dataset flights", "expected --master, or --cluster with one of local, st"),
