@@ -15,8 +15,9 @@ import numpy.typing as npt
 from pipelines.evaluation.arrays import Arrays
 from pipelines.evaluation.predict import Predictor
 from schemas.contract import DatasetSpec
-from schemas.derive import feature_columns, indicator_names
+from schemas.derive import indicator_names
 from schemas.encode import Encode, FeatureSet, Hashed, length_name
+from schemas.feature_columns import feature_columns
 from schemas.leakage import encoded_columns
 
 Matrix = npt.NDArray[np.float64]

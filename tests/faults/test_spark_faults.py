@@ -112,7 +112,7 @@ _FILL = """
 import sys
 from pipelines.cli import report_errors
 from pipelines.spark.session import spark_session
-from pipelines.tables.delta import write_table
+from pipelines.tables.write import write_table
 with report_errors():
     spark = spark_session("memory")
     # one value of 1 GB: more than the heap, whatever the machine

@@ -6,8 +6,8 @@ import numpy as np
 from pipelines.evaluation.arrays import Arrays
 from pipelines.explanation.groups import group_features, join_by_origin, rows_predictor, to_matrix
 from schemas.catalog import dataset
-from schemas.derive import feature_columns
 from schemas.encode import FeatureSet, select_features
+from schemas.feature_columns import feature_columns
 from tests.pipelines import tiny
 from tests.pipelines.explanation.networks import TEXTS, texts
 
