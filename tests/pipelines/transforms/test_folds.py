@@ -120,7 +120,10 @@ def test_another_seed_cuts_otherwise_but_not_by_time(rows: DataFrame) -> None:
 
 def test_a_row_without_label_or_time_has_a_fate_too(spark: SparkSession) -> None:
     nulls = spark.createDataFrame(
-        [(number, None, None if number == 3 else START, "train") for number in range(4)],
+        [
+            (number, 1 if number == 3 else None, None if number == 3 else START, "train")
+            for number in range(4)
+        ],
         "id long, label int, at timestamp, split string",
     )
     parts = [row["split"] for fold in _marked(nulls, LABEL) for row in fold]
