@@ -4,7 +4,6 @@ What is measured is the file that is kept, opened as evaluate and score will ope
 decides; what the test split says of it, evaluate does.
 """
 
-import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,15 +14,15 @@ from pipelines.errors import CompressionError, ParameterError
 from pipelines.evaluation import kinds, measure
 from pipelines.evaluation.arrays import read_batches
 from pipelines.evaluation.footprint import count_weights, seconds_per_1000_rows, use_one_thread
-from pipelines.evaluation.predict import Predictor, open_network, open_predictor
+from pipelines.evaluation.predict import Predictor, make_predictor, open_network, open_predictor
 from pipelines.evaluation.quantize import FORMS, pack, quantize
 from pipelines.evaluation.verdict import Figure
 from pipelines.layout import Layout
 from pipelines.loading.local_copies import LocalCopies
 from pipelines.loading.split_files import split_files
 from pipelines.reporting.compression_page import render_compression
-from pipelines.state import file_digest, read_features, write_bytes, write_json
-from pipelines.step import StepKey, StepResult, maker_of, once, require_trained, step_key
+from pipelines.state import bytes_digest, file_digest, read_features, write_bytes, write_json
+from pipelines.step import StepKey, StepResult, has_files, maker_of, once, require_trained, step_key
 from pipelines.storage.place import place
 from pipelines.tables.ledger_table import require_passed
 from pipelines.tables.version import parse_version
@@ -76,7 +75,7 @@ def run(params: CompressParams) -> StepResult:
     contract = dataset(params.dataset).fingerprint()
     rules = (params.form, params.max_loss)
     key = step_key("compress", layout, contract, params.features, digests, rules)
-    return once(key, lambda: _compress(params, key, digests, training), _has_files)
+    return once(key, lambda: _compress(params, key, digests, training), has_files)
 
 
 def _compress(
@@ -88,11 +87,14 @@ def _compress(
     files = split_files(table.path, table.version, features, copies)["validation"]
     num_threads = use_one_thread()
     held_against = params.beside or params.model, digests.get("beside", digests["model"])
-    original = open_predictor(*held_against, features.target)
+    original = open_network(*held_against)
     content, details = _make(params, digests["model"])
-    details[ORIGINAL] = _weigh(open_network(*held_against), place(held_against[0]).read_bytes())
-    details["model_sha256"] = hashlib.sha256(content).hexdigest()
-    predictors = {ORIGINAL: original, COMPRESSED: _open(content, features.target)}
+    details[ORIGINAL] = _weigh(original, place(held_against[0]).read_bytes())
+    details["model_sha256"] = bytes_digest(content)
+    predictors = {
+        ORIGINAL: make_predictor(original, features.target),
+        COMPRESSED: _open(content, features.target),
+    }
     for name, figures in _measure(predictors, files, features).items():
         details[name] |= figures
     details |= _gate(params, kinds.figure_of(features.target), details)
@@ -194,7 +196,3 @@ def _check(params: CompressParams) -> dict[str, str]:
                 f"of {'engineer_features' if name == 'state' else 'train'}, files.{name}"
             )
     return {name: file_digest(place(getattr(params, name))) for name in names}
-
-
-def _has_files(result: StepResult) -> bool:
-    return all(place(path).is_file() for path in result.files.values())

@@ -17,9 +17,8 @@ from pipelines.errors import ParameterError
 from pipelines.layout import Layout
 from pipelines.reporting.cross_validation_page import render_cross_validation
 from pipelines.state import read_object, write_bytes, write_json
-from pipelines.step import StepKey, StepResult, once, step_key
+from pipelines.step import StepKey, StepResult, has_files, once, step_key
 from pipelines.storage.files import remove_folder
-from pipelines.storage.place import place
 from schemas.catalog import dataset
 
 # what the steps of a fold leave that holds rows, or nobody looks at once it is measured
@@ -83,7 +82,7 @@ def run(
         return _sum_up([_measured(folder, number, params, measure) for number in numbers],
                        key, params, training)  # fmt: skip
 
-    return once(key, make, _has_files)
+    return once(key, make, has_files)
 
 
 def summarize(folds: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
@@ -163,7 +162,3 @@ def _sum_up(
     files = {"summary": str(record), "report": str(page)}
     said = {"folds": len(folds), "summary": summary}
     return StepResult("cross_validate", spec.name, key.fingerprint, files=files, details=said)
-
-
-def _has_files(result: StepResult) -> bool:
-    return all(place(path).is_file() for path in result.files.values())

@@ -26,22 +26,23 @@ from pipelines.evaluation.combination import (
     fit_combination,
 )
 from pipelines.evaluation.joined_model import join_members
+from pipelines.evaluation.members import STEP
 from pipelines.evaluation.predict import make_predictor, open_network
 from pipelines.evaluation.quantize import pack
 from pipelines.layout import Layout
 from pipelines.loading.local_copies import LocalCopies
 from pipelines.loading.split_files import split_files
 from pipelines.state import bytes_digest, file_digest, read_features, write_bytes, write_json
-from pipelines.step import StepKey, StepResult, maker_of, once, require_trained, step_key
+from pipelines.step import StepKey, StepResult, has_files, maker_of, once, require_trained, step_key
 from pipelines.storage.place import place
 from pipelines.tables.ledger_table import require_passed
 from pipelines.tables.version import parse_version
+from pipelines.training.parameters import PLACES
 from schemas.catalog import dataset
 from schemas.encode import FeatureSet
 
-STEP = "ensemble"
 # parameters that say where a training is kept, not how it learned
-_PLACES = ("dataset", "features", "state", "root", "cache", "cache_mb", "models")
+_PLACES = (*PLACES, "models")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def run(params: EnsembleParams) -> StepResult:
     contract = dataset(params.dataset).fingerprint()
     how = (params.method, params.seed)
     key = step_key(STEP, layout, contract, params.features, digests, how)
-    return once(key, lambda: _ensemble(params, key, members), _has_files)
+    return once(key, lambda: _ensemble(params, key, members), has_files)
 
 
 def _ensemble(params: EnsembleParams, key: StepKey, members: Sequence[Member]) -> StepResult:
@@ -219,7 +220,3 @@ def _member(params: EnsembleParams, layout: Layout, path: str) -> Member:
             "out"
         )
     return Member(path, digest, made_by)
-
-
-def _has_files(result: StepResult) -> bool:
-    return all(place(path).is_file() for path in result.files.values())

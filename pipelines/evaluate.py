@@ -21,6 +21,7 @@ from pipelines.state import file_digest, read_features, read_object, write_bytes
 from pipelines.step import (
     StepKey,
     StepResult,
+    has_files,
     maker_of,
     once,
     require_trained,
@@ -65,7 +66,7 @@ def run(params: EvaluateParams) -> StepResult:
     maker = maker_of(layout, params.model)
     require_trained(maker, params.model, digests["model"])
     key = step_key("evaluate", layout, spec.fingerprint(), params.features, digests, numbers)
-    return once(key, lambda: _evaluate(params, key, maker, digests), _has_files)
+    return once(key, lambda: _evaluate(params, key, maker, digests), has_files)
 
 
 def _evaluate(
@@ -155,7 +156,3 @@ def _check(params: EvaluateParams) -> None:
             "--resamples and --max-baseline-rows: expected at least 1; got "
             f"{params.resamples} and {params.max_baseline_rows}"
         )
-
-
-def _has_files(result: StepResult) -> bool:
-    return all(place(path).is_file() for path in result.files.values())

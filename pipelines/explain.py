@@ -11,7 +11,7 @@ from pipelines.cli import param
 from pipelines.errors import ParameterError, TrainingError
 from pipelines.evaluation import measure
 from pipelines.evaluation.arrays import Arrays
-from pipelines.evaluation.predict import open_network, open_predictor
+from pipelines.evaluation.predict import make_predictor, open_network
 from pipelines.explanation.case import Case, read_keyed_sample, say_keys
 from pipelines.explanation.document import Document, Sizes, explain_case, suited_methods
 from pipelines.explanation.groups import group_features, join_by_origin
@@ -29,7 +29,7 @@ from pipelines.state import (
     write_bytes,
     write_json,
 )
-from pipelines.step import StepKey, StepResult, once, step_key
+from pipelines.step import StepKey, StepResult, has_files, once, step_key
 from pipelines.storage.place import place
 from pipelines.tables.ledger_table import require_passed
 from pipelines.tables.version import parse_version
@@ -95,7 +95,7 @@ def run(params: ExplainParams) -> StepResult:
     layout = Layout(params.root, params.dataset)
     numbers = {name: getattr(params, name) for name in (*_LEAST, "methods", "split", "seed")}
     key = step_key("explain", layout, spec.fingerprint(), params.features, digests, numbers)
-    return once(key, lambda: _explain(params, key, digests), _has_files)
+    return once(key, lambda: _explain(params, key, digests), has_files)
 
 
 def _explain(params: ExplainParams, key: StepKey, digests: dict[str, str]) -> StepResult:
@@ -133,8 +133,8 @@ def _case(params: ExplainParams, digests: dict[str, str]) -> tuple[Case, int]:
     )
     _check_rows(arrays, features, params, total)
     threshold = _threshold(params, digests)
-    predict = open_predictor(params.model, digests["model"], features.target)
     network = open_network(params.model, digests["model"])
+    predict = make_predictor(network, features.target)
     _check_inputs(network, features)
     said = predict(arrays)
     measure.check_finite(said, measure.NETWORK, params.split)
@@ -235,7 +235,3 @@ def _check(params: ExplainParams) -> None:
         if getattr(params, name) < least:
             flag = name.replace("_", "-")
             raise ParameterError(f"--{flag}: expected {least} or more; got {getattr(params, name)}")
-
-
-def _has_files(result: StepResult) -> bool:
-    return all(place(path).is_file() for path in result.files.values())

@@ -24,7 +24,7 @@ from pipelines.reporting.drift_columns import describe_columns
 from pipelines.reporting.drift_page import render_drift
 from pipelines.reporting.quality_site import QualitySite, refresh_index
 from pipelines.state import fingerprint, read_json, write_bytes, write_json
-from pipelines.step import StepKey, StepResult, once, read_result, step_key
+from pipelines.step import StepKey, StepResult, has_files, once, read_result, step_key
 from pipelines.storage.place import place
 from pipelines.tables.chosen_rows import ALL, ChosenRows
 from pipelines.tables.drift_history import earlier_looks, keep_look, look_of
@@ -100,7 +100,7 @@ def run(spark: SparkSession, params: ReportQualityParams) -> StepResult:
     pinned = [(pair.now.pinned, pair.reference.pinned) for pair in look.pairs]
     drift = asdict(spec.drift)
     key = step_key("report_quality", layout, spec.fingerprint(), drift, pinned, look.notes)
-    made = once(key, lambda: _compare(spark, key, spec, look), _is_there)
+    made = once(key, lambda: _compare(spark, key, spec, look), has_files)
     keep_look(layout, made.details)
     return made
 
@@ -261,7 +261,3 @@ def _write(key: StepKey, spec: DatasetSpec, result: dict[str, Any]) -> StepResul
 def _conditions(texts: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
     found = [parse_filter(text) for text in texts]
     return tuple((item.column, item.sign, item.value) for item in found)
-
-
-def _is_there(result: StepResult) -> bool:
-    return all(place(path).is_file() for path in result.files.values())

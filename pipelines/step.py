@@ -70,6 +70,11 @@ class StepKey:
     layout: Layout
     fingerprint: str
 
+    @property
+    def record(self) -> Path:
+        """The file of its result, written last."""
+        return self.layout.steps / f"{self.step}-{self.fingerprint}.json"
+
 
 def step_key(step: str, layout: Layout, *decides: Any) -> StepKey:
     """Name a step's execution; ``decides`` holds contract, parameters and pinned inputs."""
@@ -87,16 +92,26 @@ def once(
         is_still_there: Says whether the outputs of a recorded result can still be read; if not,
             the step is done again.
     """
-    path = key.layout.steps / f"{key.step}-{key.fingerprint}.json"
-    if path.exists():
-        known = read_record(path)
-        if is_still_there(known):
-            return replace(known, is_reused=True)
+    if known := recorded(key, is_still_there):
+        return known
     started = time.monotonic()
     made = make()
     result = replace(made, seconds=round(time.monotonic() - started, 2))
-    write_json(path, asdict(result))
+    write_json(key.record, asdict(result))
     return result
+
+
+def recorded(key: StepKey, is_still_there: Callable[[StepResult], bool]) -> StepResult | None:
+    """Give the recorded result of ``key``; None if it is to be made, see ``once``."""
+    if not key.record.exists():
+        return None
+    known = read_record(key.record)
+    return replace(known, is_reused=True) if is_still_there(known) else None
+
+
+def has_files(result: StepResult) -> bool:
+    """Say whether each file of a recorded result is there, for ``once``."""
+    return all(place(path).is_file() for path in result.files.values())
 
 
 def read_record(path: Path) -> StepResult:

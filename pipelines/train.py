@@ -19,7 +19,7 @@ from pipelines.given_networks import begin_with, open_teacher, resolve_start
 from pipelines.loading.augmentation import parse_augmentation
 from pipelines.loading.local_copies import LocalCopies
 from pipelines.state import file_digest, read_features, write_bytes, write_json
-from pipelines.step import StepKey, StepResult, once, read_record, read_result
+from pipelines.step import StepKey, StepResult, once, read_result, recorded
 from pipelines.storage.place import is_remote, place
 from pipelines.tables.version import TableVersion, parse_version
 from pipelines.training.heartbeat import HANG_S, heartbeat
@@ -27,7 +27,6 @@ from pipelines.training.home import (
     STEP,
     bring_home,
     kept_at,
-    record_of,
     training_key,
     work_folder,
 )
@@ -52,12 +51,7 @@ _JOB = Path(__file__).parent.parent / "jobs" / "train.py"
 
 def trained(params: TrainParams) -> StepResult | None:
     """Give the recorded result of this very training, or None if it is still to be done."""
-    params = resolve_start(params)
-    path = record_of(training_key(params))
-    if not path.exists():
-        return None
-    known = read_record(path)
-    return replace(known, is_reused=True) if _is_there(known) else None
+    return recorded(training_key(resolve_start(params)), _is_there)
 
 
 def launch_training(
@@ -87,8 +81,9 @@ def start_training(params: TrainParams, start: Start) -> StepResult:
     """
     params = resolve_start(params)
     _check_augmentation(params)
-    work_folder(params, training_key(params))
-    if known := trained(params):
+    key = training_key(params)
+    work_folder(params, key)
+    if known := recorded(key, _is_there):
         return known
     _require_passed(params)
     tables = [(table.path, table.version) for table in _tables(params)[0]]
@@ -165,10 +160,10 @@ def run(params: TrainParams, world: World, supervision: Supervision = Supervisio
         TrainingError: One class only, too few rows, a loss that is NaN, ranks that differ.
     """
     params = resolve_start(params)
-    if known := trained(params):
+    key = training_key(params)
+    if known := recorded(key, _is_there):
         return known
     _require_passed(params)
-    key = training_key(params)
     if not world.is_root:
         return _train(params, key, world, supervision)
     _pin(params, key)

@@ -10,6 +10,11 @@ from pipelines.evaluation.metrics import FloatArray
 _SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
+def rmse(label: FloatArray, given: FloatArray) -> float:
+    """Give the root of the mean squared error."""
+    return float(np.sqrt(np.mean((given - label.astype(np.float64)) ** 2)))
+
+
 def number_figures(label: FloatArray, given: FloatArray) -> dict[str, float]:
     """MAE, RMSE, R2 and bias of e = given - label.
 
@@ -24,7 +29,7 @@ def number_figures(label: FloatArray, given: FloatArray) -> dict[str, float]:
     spread = float(np.sum((wide - wide.mean()) ** 2))
     return {
         "mae": float(np.mean(np.abs(error))),
-        "rmse": float(np.sqrt(np.mean(error**2))),
+        "rmse": rmse(label, given),
         "r2": 1 - float(np.sum(error**2)) / spread if spread else 0.0,
         "bias": float(np.mean(error)),
     }

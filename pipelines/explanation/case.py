@@ -55,6 +55,12 @@ class Case:
             return self.called == self.arrays.label
         return (self.said >= self.threshold) == (self.arrays.label == 1)
 
+    @property
+    def number(self) -> str:
+        """Name the label with its unit, of a number."""
+        unit = self.features.target.unit
+        return f"{self.features.label} in {unit}" if unit else self.features.label
+
     def is_personal(self, feature: str) -> bool:
         """Whether values of a feature must not be told."""
         return feature in self.meanings and self.meanings[feature].is_personal

@@ -64,13 +64,14 @@ def permutation_importance(
         )
     random = np.random.default_rng(seed)
     parts = _parts(exam, random)
+    left = [np.flatnonzero(parts != part) for part in range(-1, _PARTS)]
     dealt = [random.permutation(len(exam.rows)) for _ in range(repeats)]
     plain = exam.say(exam.rows)
-    base = _figures(exam, plain, parts)
+    base = _figures(exam, plain, left)
     sign = -1 if exam.is_lower_better else 1
     found = []
     for group in groups:
-        without = [_figures(exam, said, parts) for said in _permuted(exam, group, dealt)]
+        without = [_figures(exam, said, left) for said in _permuted(exam, group, dealt)]
         found.append(_summed(group.name, sign * (base - np.mean(without, axis=0))))
     return float(base[0]), sorted(found, key=lambda item: -item.mean)
 
@@ -100,9 +101,8 @@ def _permuted(exam: Exam, group: Group, dealt: Sequence[Places]) -> Iterator[Flo
         yield from np.split(exam.say(np.concatenate(rows)), len(orders))
 
 
-def _figures(exam: Exam, said: FloatArray, parts: Places) -> FloatArray:
-    """The figure of all rows, then of all but each part, (1 + parts,)."""
-    left = [np.flatnonzero(parts != part) for part in range(-1, _PARTS)]
+def _figures(exam: Exam, said: FloatArray, left: Sequence[Places]) -> FloatArray:
+    """The figure of the rows that are left, each time; (times,)."""
     return np.array([exam.figure(exam.label[rows], said[rows]) for rows in left])
 
 

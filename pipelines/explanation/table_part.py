@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.evaluation import class_metrics, kinds, metrics
+from pipelines.evaluation import class_metrics, kinds, metrics, number_metrics
 from pipelines.evaluation.predict import Predictor, make_predictor
 from pipelines.explanation.case import Case
 from pipelines.explanation.groups import Matrix, rows_predictor, to_matrix
@@ -59,8 +59,9 @@ def permute(case: Case, sizes: TableSizes) -> dict[str, Any]:
 def share_out(case: Case, sizes: TableSizes) -> dict[str, Any]:
     """Give the mean size of Shapley values over a sample of rows, by group."""
     rows = to_matrix(case.arrays, case.features)
+    background = _background(case, rows, sizes)
     chosen = np.random.default_rng(case.seed).permutation(len(rows))[: sizes.shap_rows]
-    shares = [_shares(case, rows, int(place), sizes) for place in chosen]
+    shares = [_shares(case, rows, background, int(place)) for place in chosen]
     values = np.array([item.values for item in shares])
     order = np.argsort(-np.abs(values).mean(axis=0), kind="stable")
     misses = [item.base + item.values.sum() - item.said for item in shares]
@@ -85,19 +86,19 @@ def share_out(case: Case, sizes: TableSizes) -> dict[str, Any]:
 def explain_rows(case: Case, sizes: TableSizes, methods: Sequence[str]) -> list[dict[str, Any]]:
     """Give a few telling rows, with each group's value and what it adds, by each method asked."""
     rows = to_matrix(case.arrays, case.features)
+    background = _background(case, rows, sizes)
     found: list[dict[str, Any]] = []
     for why, place in telling_rows(case):
         parts: dict[str, Any] = {}
         sizes_shown = np.zeros(len(case.groups))
         if "lime" in methods:
-            background = _background(case, rows, sizes)
             say = _say_output(case, int(case.called[place]))
             near = Neighbours(sizes.neighbours, case.seed)
             local = explain_locally(rows[place], background, case.groups, say, near)
             parts |= {"lime": local.weights, "lime_fit": local.fit}
             sizes_shown = np.abs(local.weights)
         if "shap" in methods:
-            shares = _shares(case, rows, place, sizes)
+            shares = _shares(case, rows, background, place)
             parts |= {"shap": shares.values, "base": shares.base, "errors": shares.errors}
             sizes_shown = np.abs(shares.values)
         order = np.argsort(-sizes_shown, kind="stable")
@@ -110,9 +111,7 @@ def say_output(case: Case) -> str:
     target = case.features.target
     if target.kind == "binary":
         return f"probability of {case.features.label} = 1"
-    return "probability of the class called" if target.kind == "classes" else (
-        f"{case.features.label} in {target.unit}" if target.unit else case.features.label
-    )  # fmt: skip
+    return "probability of the class called" if target.kind == "classes" else case.number
 
 
 def figure_function(target: Target) -> Callable[[Any, Any], float]:
@@ -120,7 +119,7 @@ def figure_function(target: Target) -> Callable[[Any, Any], float]:
     if target.kind == "binary":
         return metrics.roc_auc
     if target.kind == "number":
-        return lambda label, said: float(np.sqrt(np.mean((said - label) ** 2)))
+        return number_metrics.rmse
     return lambda label, said: class_metrics.macro_f1(
         class_metrics.confusion_matrix(label, said.argmax(axis=1), target.width)
     )
@@ -145,9 +144,8 @@ def _say_output(case: Case, called: int) -> Callable[[Matrix], npt.NDArray[np.fl
     return lambda rows: say(rows)[:, called]
 
 
-def _shares(case: Case, rows: Matrix, place: int, sizes: TableSizes) -> Shares:
+def _shares(case: Case, rows: Matrix, background: Matrix, place: int) -> Shares:
     say = _say_output(case, int(case.called[place]))
-    background = _background(case, rows, sizes)
     return shapley_values(rows[place], background, case.groups, say, case.seed + place)
 
 

@@ -60,7 +60,7 @@ def say_logit(case: Case) -> str:
     """Name what gradients are taken of."""
     target = case.features.target
     if target.kind == "number":
-        return f"{case.features.label} in {target.unit}" if target.unit else case.features.label
+        return case.number
     if target.kind == "binary":
         return f"log odds of {case.features.label} = 1"
     return "logit of the class called"

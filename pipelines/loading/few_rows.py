@@ -7,12 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from pipelines.errors import ParameterError
-from pipelines.loading.label_counts import count_labels
+from pipelines.loading.label_counts import read_labels
 from pipelines.loading.manifest import Manifest, RowGroup
-from pipelines.loading.row_filter import mask
 
 TRAIN = "train"
 
@@ -33,7 +31,9 @@ def keep_few(manifest: Manifest, rows_per_class: int, seed: int) -> Manifest:
             "--rows-per-class counts only with classes; the label is a number. Take --where"
         )
     groups = manifest.row_groups(TRAIN)
-    counts = count_labels(manifest, TRAIN)
+    labels = [*read_labels(manifest, TRAIN)]
+    joined = np.concatenate(labels)
+    counts = np.bincount(joined, minlength=columns.num_classes).tolist()
     present = [label for label, count in enumerate(counts) if count]
     fewest = min(present, key=lambda label: counts[label])
     if counts[fewest] < rows_per_class:
@@ -41,8 +41,6 @@ def keep_few(manifest: Manifest, rows_per_class: int, seed: int) -> Manifest:
             f"{manifest.table}: expected --rows-per-class of at most {counts[fewest]}, what class "
             f"{fewest} of {columns.label} has in split {TRAIN!r}; got {rows_per_class}"
         )
-    labels = [_labels(manifest, group) for group in groups]
-    joined = np.concatenate(labels)
     random = np.random.default_rng(seed)
     drawn = [
         random.choice(np.flatnonzero(joined == label), rows_per_class, replace=False)
@@ -61,13 +59,6 @@ def keep_few(manifest: Manifest, rows_per_class: int, seed: int) -> Manifest:
         manifest, splits=manifest.splits | {TRAIN: tuple(kept)}, filtered=left_out,
         rows_per_class=rows_per_class,
     )  # fmt: skip
-
-
-def _labels(manifest: Manifest, group: RowGroup) -> Any:
-    names = [manifest.columns.label, *(wanted.column for wanted in manifest.filters)]
-    with pq.ParquetFile(group.file) as file:
-        read = file.read_row_group(group.index, columns=[*dict.fromkeys(names)], use_threads=False)
-    return read.column(manifest.columns.label).to_numpy()[mask(manifest.filters, read)]
 
 
 def _part(group: RowGroup, places: Any, labels: Any) -> RowGroup:

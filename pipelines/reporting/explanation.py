@@ -1,6 +1,5 @@
 """What a model goes by, from the record of ``explain``, ready for the page."""
 
-import base64
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from markupsafe import Markup
 
 from pipelines.reporting.effects import draw_effect, scale_of
 from pipelines.reporting.run_record import Run
+from pipelines.reporting.templates import png_uri
 from pipelines.state import read_json
 from pipelines.storage.place import place
 
@@ -157,5 +157,5 @@ def _with_pictures(part: dict[str, Any], folder: Path) -> dict[str, Any]:
     for row in part.get("rows", []):
         file = folder / row["file"]
         content = file.read_bytes() if file.is_file() else b""
-        rows.append({**row, "uri": "data:image/png;base64," + base64.b64encode(content).decode()})
+        rows.append({**row, "uri": png_uri(content)})
     return {**part, "rows": rows}

@@ -1,6 +1,5 @@
 """The model's part of the page: figures beside the baselines, curves of training, plots."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from markupsafe import Markup
 
 from pipelines.reporting.charts import Chart, draw_chart
 from pipelines.reporting.run_record import Run
+from pipelines.reporting.templates import png_uri
 from pipelines.state import read_json
 from pipelines.storage.place import place
 
@@ -165,7 +165,7 @@ def plot_images(run: Run) -> list[tuple[str, str]]:
         for name, words in wanted[step]
         if name in files
     ]
-    return [(words, _data_uri(path)) for words, path in paths if path.is_file()]
+    return [(words, png_uri(path.read_bytes())) for words, path in paths if path.is_file()]
 
 
 def _best_epoch(lines: dict[str, Sequence[float]]) -> int:
@@ -201,7 +201,3 @@ def _is_line(value: Any) -> bool:
 def _spoken(name: str) -> str:
     known = {"auc": "ROC AUC", "roc_auc": "ROC AUC", "pr_auc": "PR AUC", "lr": "learning rate"}
     return known.get(name, name.replace("_", " "))
-
-
-def _data_uri(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

@@ -1,5 +1,6 @@
 """Open a page's template: what is put into it is escaped, and what is missing is an error."""
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -20,3 +21,8 @@ def open_template(name: str, **filters: Callable[..., Any]) -> Template:
     )
     environment.filters |= filters
     return environment.get_template(name)
+
+
+def png_uri(content: bytes) -> str:
+    """Give the address of a PNG that lies inside of the page."""
+    return "data:image/png;base64," + base64.b64encode(content).decode()

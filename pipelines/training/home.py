@@ -118,8 +118,3 @@ def bring_home(folder: Path, key: StepKey) -> None:
     """Put what a training wrote to ``folder`` where it is kept, but for its checkpoints."""
     if folder != kept_at(key):
         put_folder(folder, kept_at(key), but="checkpoints")
-
-
-def record_of(key: StepKey) -> Path:
-    """Give the file of a step's record."""
-    return key.layout.steps / f"{key.step}-{key.fingerprint}.json"
