@@ -37,6 +37,15 @@ def test_a_lighter_copy_has_the_same_bits_and_another_image_half_of_them() -> No
     assert min(others) > 60
 
 
+def test_all_colours_count_as_an_eye_weighs_them() -> None:
+    # red grows to the right as much as green falls, and green is the lighter of the two
+    ramp = np.arange(0, 34, 2, dtype=np.uint8)
+    image = np.zeros((16, 17, 3), np.uint8)
+    image[..., 0], image[..., 1] = ramp, 100 - ramp
+    assert not difference_bits(image).any()
+    assert difference_bits(image[..., [1, 0, 2]]).all()
+
+
 def test_two_hashes_within_the_distance_always_share_a_piece() -> None:
     random = np.random.default_rng(0)
     bits = random.random(256) < 0.5
@@ -46,6 +55,13 @@ def test_two_hashes_within_the_distance_always_share_a_piece() -> None:
             other[random.choice(256, distance, replace=False)] ^= True
             assert {*bands_of(bits, distance)} & {*bands_of(other, distance)}
     assert not {*bands_of(bits, 10)} & {*bands_of(~bits, 10)}
+
+
+def test_a_distance_as_a_similarity_lets_in_just_that_far() -> None:
+    for distance in range(33):
+        # of two hashes as sets: what they share over all
+        just, further = ((256 - bits) / (256 + bits) for bits in (distance, distance + 1))
+        assert just >= NearImages("photo", distance).similarity > further
 
 
 def test_leaks_are_found_counted_and_filtered_where_asked(spark: SparkSession) -> None:
