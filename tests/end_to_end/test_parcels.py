@@ -68,6 +68,12 @@ def test_a_second_run_repeats_nothing(
     assert _all_contents(root) == before
 
 
+@pytest.fixture
+def road(checkout: Checkout, library: Path, tmp_path: Path) -> Road:
+    """A run under a root of its own that is to be killed."""
+    return Road(checkout, tmp_path / "killed", library, Watch(tmp_path / "shared"))
+
+
 @pytest.mark.proves("F1", "F2", "F3", "F4", "F25")
 @pytest.mark.parametrize(
     "kills_of_each",
@@ -77,18 +83,15 @@ def test_a_second_run_repeats_nothing(
     ],
 )
 def test_killed_again_and_again_it_leaves_what_an_undisturbed_run_does(
-    checkout: Checkout,
+    road: Road,
     watched: Watched,
-    library: Path,
-    tmp_path: Path,
     record_property: Callable[[str, int], None],
     kills_of_each: dict[str, int],
 ) -> None:
-    road = Road(checkout, tmp_path / "killed", library, Watch(tmp_path / "shared"))
     for step, calls in draw_kills(watched.calls, kills_of_each, SEED):
         road.kill(step, calls)
         check_readable(road.root, watched.left.tables)
-    done = checkout.run(road.root)
+    done = road.checkout.run(road.root)
     road.watch.close()
     assert done.returncode == 0, done.stderr
     said = (SEED, road.killed)
