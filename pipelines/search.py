@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, get_type_hints
 
 from pipelines.cli import param
 from pipelines.errors import ParameterError, TrainingError
+from pipelines.given_networks import resolve_start
 from pipelines.layout import Layout
 from pipelines.lock import hold_lock
 from pipelines.registry.address import check_address
@@ -30,7 +31,7 @@ from pipelines.training.comparable import (
     figure_of,
 )
 from pipelines.training.parameters import COUNTS_WITH, PLACES, TrainParams
-from pipelines.tuning.space import Space, combinations, read_space
+from pipelines.tuning.space import Choice, Space, combinations, read_space
 from pipelines.tuning.study import PRUNERS, SAMPLERS, Plan, Study, why_failed
 from pipelines.tuning.trials import Report, Trials
 
@@ -69,7 +70,9 @@ class SearchParams:
     trial_np: int = param("ranks of one trial", 1)
     search_seed: int = param("of what is drawn; the trials' own is --seed", 1)
     registry: str = param(
-        "database of the trials: postgresql://USER@HOST/NAME on this machine; empty for SQLite", ""
+        "database of the trials and of --start-from: postgresql://USER@HOST/NAME on this machine; "
+        "empty for SQLite",
+        "",
     )
     cache: str = param("folder for the local copies of remote tables", "")
 
@@ -115,6 +118,8 @@ def run(params: SearchParams, base: dict[str, Any], train: Train) -> StepResult:
         TrainingError: No trial has ended well; with the reason of the first that failed.
     """
     check_address(params.registry)
+    if "start_from" in base:
+        base = {**base, "start_from": _start(params, base["start_from"])}
     space = _space(params, base)
     layout = Layout(params.root, params.dataset)
     target = read_features(place(params.state)).target  # says what to do if it is not there
@@ -157,7 +162,15 @@ def _space(params: SearchParams, base: dict[str, Any]) -> Space:
     if params.sampler == "grid":
         combinations(space, COUNTS_WITH, {**_defaults(), **base})
     _trial(params, base)  # refuses what does not fit together
+    if isinstance(starts := space.get("start_from"), Choice):
+        space["start_from"] = Choice(tuple(_start(params, named) for named in starts.values))
     return space
+
+
+def _start(params: SearchParams, named: str) -> str:
+    """Give the file of a model to start from: one for all trials, whoever is crowned meanwhile."""
+    asked = replace(_trial(params, {"start_from": named}), registry=params.registry)
+    return resolve_start(asked).start_from
 
 
 def _trial(params: SearchParams, chosen: dict[str, Any]) -> TrainParams:

@@ -81,13 +81,14 @@ class Augmenter:
             ]
             for place in (5, 6, 7)
         )
-        mean = tf.reduce_mean(image, [1, 2, 3], keepdims=True)
-        image = (mean + (image - mean) * contrast) * brightness
-        if self._column.channels < _COLOURS:
-            return image
+        # how much is seen through is no colour
         colours, alpha = image[..., :_COLOURS], image[..., _COLOURS:]
-        grey = tf.reduce_sum(colours * np.array(_GREY, np.float32), -1, keepdims=True)
-        return tf.concat([grey + (colours - grey) * saturation, alpha], -1)
+        mean = tf.reduce_mean(colours, [1, 2, 3], keepdims=True)
+        colours = (mean + (colours - mean) * contrast) * brightness
+        if self._column.channels >= _COLOURS:
+            grey = tf.reduce_sum(colours * np.array(_GREY, np.float32), -1, keepdims=True)
+            colours = grey + (colours - grey) * saturation
+        return tf.concat([colours, alpha], -1)
 
     def _cut_out(self, image: tf.Tensor, drawn: NDArray[np.float64]) -> tf.Tensor:
         size, (height, width, channels) = self._how.cutout, self._column.shape

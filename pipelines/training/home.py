@@ -82,7 +82,7 @@ def _digest_of_start(model: str) -> str:
     if not path.is_file():
         raise ParameterError(
             f"--start-from: expected a model file, NAME@champion or NAME@VERSION; found no file at "
-            f"{model!r}. Of a registered model, search takes the path of its file"
+            f"{model!r}"
         )
     return file_digest(path)
 

@@ -11,6 +11,7 @@ import pytest
 from pipelines.cli import parse_params
 from pipelines.errors import LockedError, ParameterError, TrainingError
 from pipelines.lock import hold_lock
+from pipelines.registry import package, store
 from pipelines.search import SearchParams, run
 from pipelines.step import StepResult
 from pipelines.training.command import command_of
@@ -91,6 +92,40 @@ def test_a_repeated_search_trains_nothing_and_more_trials_go_on(params: SearchPa
 def test_another_figure_can_be_searched_by(params: SearchParams) -> None:
     result = run(replace(params, metric="auc"), {}, Trainer())
     assert result.details["best"]["value"] == pytest.approx(0.85)
+
+
+def _register(root: Path, number: int) -> str:
+    """Register another version of a model, crown it, and give its file."""
+    made = root / f"made_{number}"
+    files = {package.MODEL: made.with_suffix(".keras"), package.STATE: root / "state.json"}
+    files[package.MODEL].write_bytes(b"%d" % number)
+    digest = package.build_package(made / store.PACKAGE, package.Contents(files, {}))
+    registry = store.open_registry("", root / "registry")
+    logged = store.Logged({}, {}, {package.DIGEST_TAG: digest})
+    version = store.add_version(registry, "pre", f"t{number}", made / store.PACKAGE, logged)
+    store.crown(registry, version)
+    return str(version.folder / package.MODEL)
+
+
+def test_all_trials_start_from_one_registered_model(params: SearchParams) -> None:
+    root, trainer = Path(params.root), Trainer()
+    files = [_register(root, 1)]
+
+    def crown_another(asked: TrainParams, num_processes: int, report: Report) -> StepResult:
+        if not trainer.asked:
+            files.append(_register(root, 2))
+        return trainer(asked, num_processes, report)
+
+    result = run(replace(params, trials=2), {"start_from": "pre@champion"}, crown_another)
+    assert [asked.start_from for asked in trainer.asked] == [files[0]] * 2
+    assert f"--start-from {files[0]}" in result.details["command"]
+    # the champion is another one now, the first has its number still
+    space = {"start_from": ["pre@champion", "pre@1", ""]}
+    Path(params.space).write_text(json.dumps(space))
+    run(params, {}, trainer)
+    assert {asked.start_from for asked in trainer.asked[2:]} == {*files, ""}
+    with pytest.raises(ParameterError, match=r"--start-from: expected champion or a ver.*got '7'"):
+        run(params, {"start_from": "pre@7"}, trainer)
 
 
 def test_a_number_is_searched_by_its_error(params: SearchParams) -> None:

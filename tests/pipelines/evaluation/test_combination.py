@@ -80,12 +80,14 @@ def test_stacking_mends_members_that_are_too_sure() -> None:
     assert again == pytest.approx(label.astype(float), abs=1e-3)
 
 
-def test_a_class_that_no_row_has_is_never_expected() -> None:
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_class_that_no_row_has_is_never_expected(missing: int) -> None:
     given = np.random.default_rng(2).normal(size=(60, 2, 3))
-    label = given.mean(axis=1)[:, :2].argmax(axis=1)
+    others = np.array([place for place in range(3) if place != missing])
+    label = others[given.mean(axis=1)[:, others].argmax(axis=1)]
     said = combine(given, fit_combination(given, label, CLASSES, "stacking"), CLASSES)
     assert said.sum(axis=1) == pytest.approx(np.ones(60))
-    assert said[:, 2].max() < 1e-6
+    assert said[:, missing].max() < 1e-6
     assert (said.argmax(axis=1) == label).mean() > 0.9
 
 
@@ -109,6 +111,9 @@ def test_a_row_has_no_say_in_what_is_said_of_it() -> None:
     one, other = (cross_fitted(given, said, BINARY, "stacking", 1) for said in (label, flipped))
     assert one[7] == other[7]
     assert np.sum(one != other) > 20
+    # other folds with another seed, and they are no stretches of the table
+    drawn = cross_fitted(given, label, BINARY, "stacking", 2)
+    assert np.sum(one != drawn) > 20
 
 
 def test_rows_of_one_class_can_not_be_fitted_on() -> None:

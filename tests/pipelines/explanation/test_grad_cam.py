@@ -23,11 +23,13 @@ def test_maps_are_weighed_by_their_mean_gradient_and_what_is_against_is_left_out
     pixels = np.array([[[[1], [2]], [[3], [0]]]], np.uint8)
     nothing: Any = np.zeros((1, 0))
     rows = Arrays(nothing, nothing, np.zeros(1), {"photo": pixels})
-    (found,) = grad_cam(last_maps(model), rows, np.array([0]), (2, 2))
+    # the same image twice, asked of both answers
+    rows = rows.take([0, 0])
+    found, against = grad_cam(last_maps(model), rows, np.array([0, 1]), (2, 2))
     # mean gradients 4 / 4 and 0: the first map itself
     assert found.tolist() == [[1, 2], [3, 0]]
-    (against,) = grad_cam(last_maps(model), rows, np.array([1]), (2, 2))
     assert not against.any()
+    assert grad_cam(last_maps(model), rows, np.array([0, 1]), (4, 6)).shape == (2, 4, 6)
 
 
 def test_the_network_looked_at_the_planted_patch() -> None:

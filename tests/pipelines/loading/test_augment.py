@@ -70,6 +70,17 @@ def test_a_turn_and_a_scale_keep_the_middle() -> None:
         made = _augmented(how, pixels=ramp).astype(int)
         assert np.abs(made[:, 3:5, 3:5].mean((1, 2)) - 114).max() <= 1
         assert np.abs(made - ramp).max() >= 2
+    # a degree moves no corner by a tenth of a pixel
+    turned = _augmented(Augmentation(rotate=1.0), pixels=ramp).astype(int)
+    assert np.abs(turned - ramp).max() <= 1
+
+
+def test_a_scale_is_drawn_by_itself() -> None:
+    ramp = np.tile((100 + 8 * np.arange(8, dtype=np.uint8))[:, None], (4, 8, 1, 3))
+    scale = 1 + 0.4 * (2 * draw(_contents(4), 1, 1)[:, 4] - 1)
+    made = _augmented(Augmentation(scale=0.4), pixels=ramp)[:, 4, 3:5, 0].astype(float)
+    # eight levels a pixel, over the scale
+    assert made[:, 1] - made[:, 0] == pytest.approx(8 / scale, abs=1)
 
 
 def test_colour_keeps_edges_and_changes_levels() -> None:
@@ -79,6 +90,28 @@ def test_colour_keeps_edges_and_changes_levels() -> None:
     assert factors.min() < 0.8
     assert factors.max() > 1.2
     assert np.corrcoef(made[0].ravel(), pixels[0].ravel())[0, 1] > 0.9
+    # each of the three is drawn by itself
+    light, contrast, saturation = (
+        1 + 0.3 * (2 * draw(_contents(), 1, 1)[:, place, None, None, None] - 1)
+        for place in (5, 6, 7)
+    )
+    mean = pixels.mean((1, 2, 3), keepdims=True)
+    expected = (mean + (pixels - mean) * contrast) * light
+    grey = (expected * (0.299, 0.587, 0.114)).sum(-1, keepdims=True)
+    expected = (grey + (expected - grey) * saturation).clip(0, 255)
+    assert np.abs(made - expected).max() <= 0.51
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_colour_takes_grey_images_and_leaves_alpha_as_it_is(channels: int) -> None:
+    pixels = np.full((6, 8, 8, channels), 90, np.uint8)
+    pixels[:, :, 4:, 0] = 120
+    column = ImageColumn("image", 8, 8, channels)
+    varied = Augmenter(column, Augmentation(colour=0.3), 1)
+    made = varied(tf.constant(pixels), _contents(6), 1).numpy()
+    assert made.shape == pixels.shape
+    assert (made[..., 0] != pixels[..., 0]).any()
+    assert np.array_equal(made[..., 3:], pixels[..., 3:])
 
 
 def test_a_cutout_is_a_square_of_the_mean_colour() -> None:

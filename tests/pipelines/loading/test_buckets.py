@@ -92,3 +92,11 @@ def test_without_lengths_the_order_of_a_lane_is_what_it_was() -> None:
     alike = plan.lane_order(World(0, 1), 2, 1, np.arange(len(plain), dtype=np.int32))
     assert sorted(alike.tolist()) == sorted(plain.tolist())
     assert alike.tolist() != plain.tolist()
+
+
+def test_neighbours_by_length_are_not_always_the_same() -> None:
+    plan = ShardPlan((480,), BATCH, 3, is_resident=True)
+    lengths = np.arange(50, 70, dtype=np.int32)  # no two alike: by length alone there is one order
+    orders = [plan.lane_order(World(0, 1), 2, epoch, lengths) for epoch in (1, 2)]
+    pairs = [{*map(frozenset, order.reshape(-1, 2).tolist())} for order in orders]
+    assert pairs[0] != pairs[1]

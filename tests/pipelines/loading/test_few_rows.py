@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from pipelines.errors import ParameterError
@@ -55,6 +54,7 @@ def test_they_are_drawn_from_the_rows_that_match_the_filters(folder: Path) -> No
     drawn = _ids(few)
     assert len(drawn) == 10
     assert min(drawn) >= 150
+    assert few.filtered["train"] == 300 - 10
     none = keep_few(_read(folder, "label = 1"), 5, seed=1)
     assert count_labels(none, "train") == (0, 5)
 
@@ -63,4 +63,5 @@ def test_more_than_a_class_has_is_refused(folder: Path) -> None:
     fewest = min(count_labels(_read(folder), "train"))
     with pytest.raises(ParameterError, match=f"--rows-per-class of at most {fewest}, what class"):
         keep_few(_read(folder), fewest + 1, seed=1)
-    assert np.sum(keep_few(_read(folder), fewest, seed=1).num_rows("train")) == 2 * fewest
+    # none comes twice, or some were missing
+    assert len({*_ids(keep_few(_read(folder), fewest, seed=1))}) == 2 * fewest

@@ -42,19 +42,44 @@ def test_depth_counts_the_layers_between_a_layer_and_the_answer() -> None:
     }
 
 
-def test_the_second_network_of_a_process_has_the_names_of_the_first() -> None:
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_depth_is_that_of_the_longest_way_to_the_answer(order: tuple[int, int]) -> None:
+    given = keras.Input((2,), name="numeric")
+    first = keras.layers.Dense(2, name="first")(given)
+    second = keras.layers.Dense(2, name="second")(first)
+    added = keras.layers.Add()([(first, second)[place] for place in order])
+    answer = keras.layers.Dense(1, name="logit")(added)
+    assert layer_depths(keras.Model(given, answer)) == {"first": 2, "second": 1, "logit": 0}
+
+
+def test_in_a_transformer_too_a_normalisation_counts_with_the_layer_that_it_follows() -> None:
+    keras.utils.clear_session()
+    model = _build(TEXT, network="transformer", embedding_dim=4, hidden=())
+    embeddings = dict.fromkeys(("embed_words", "embedding", "layer_normalization"), 4)
+    attention = dict.fromkeys(("multi_head_attention", "layer_normalization_1"), 3)
+    outer = dict.fromkeys(("outer_0", "layer_normalization_2"), 1)
+    assert layer_depths(model) == {**embeddings, **attention, "inner_0": 2, **outer, "logit": 0}
+
+
+def test_the_fourth_network_of_a_process_has_the_names_of_the_first() -> None:
     keras.utils.clear_session()
     params = TrainParams(
         "none", "none@v0", "none", network="text-cnn", embedding_dim=4, units=3, hidden=(5,)
     )
-    names = [[*named_layers(build_network(TEXT, params))] for _ in range(2)]
-    assert names[0] == names[1]
-    assert "conv1d_1" in names[0]
+    for _ in range(4):  # that of the last has layers conv1d_9 and conv1d_10
+        layers = named_layers(build_network(TEXT, params))
+        widths = {name: layer.kernel_size for name, layer in layers.items() if "conv" in name}
+        assert widths == {"conv1d": (3,), "conv1d_1": (4,), "conv1d_2": (5,)}
+        assert {*layers} == {*widths, "embed_words", "dense_0", "logit"}
 
 
 def test_who_reads_numbers_first_is_found_behind_embeddings() -> None:
     model = _build(TABLE, network="dense", hidden=(5, 2))
     assert readers_of(model, ("numeric", "categorical")) == {"dense_0"}
+    codes = FeatureSet((), ("shop",), (4,), "label")
+    assert readers_of(_build(codes, network="dense", hidden=(5, 2)), ("categorical",)) == {
+        "dense_0"
+    }
     assert readers_of(_build(TEXT, network="bag", embedding_dim=4), ("numeric",)) == set()
 
 

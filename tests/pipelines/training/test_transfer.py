@@ -30,6 +30,12 @@ def _table(numeric: tuple[str, ...], shops: list[str], column: str = "shop") -> 
     return Meaning.of(features, {"encode": {"vocabularies": {column: shops}}})
 
 
+def _coded(column: str, codes: int, encode: dict[str, Any]) -> Meaning:
+    """A table of one number and one column of codes, and what a state says of them."""
+    features = FeatureSet(("x",), (column,), (codes,), "label")
+    return Meaning.of(features, {"encode": encode})
+
+
 def _network(meaning: Meaning, seed: int, **said: Any) -> keras.Model:
     sizes: dict[str, Any] = {"hidden": (5,)}
     sizes |= {"embedding_dim": 4} if meaning.features.tokens else {}
@@ -82,6 +88,29 @@ def test_columns_of_codes_are_found_by_name_and_numbers_must_be_the_same() -> No
     assert {*taken.anew} == {"dense_0", "embed_0"}
 
 
+def test_buckets_are_taken_where_all_bounds_are_the_same() -> None:
+    there, other = (
+        _coded("age_bucket", 4, {"boundaries": {"age": bounds}})
+        for bounds in ([1, 2, 3], [2, 3, 4])
+    )
+    source = _network(there, 1)
+    same = take_weights(_network(there, 2), there, source, there)
+    assert same.whole == ["embed_0", "dense_0", "logit"]
+    # the bucket up to 3 is not the third of another three
+    taken = take_weights(_network(other, 2), other, source, there)
+    assert taken.whole == ["dense_0", "logit"]
+    assert taken.anew == {"embed_0": "what its codes meant there is not known"}
+
+
+def test_hashes_of_a_column_mean_the_same_where_there_are_as_many() -> None:
+    there, other = _coded("tail_hash", 8, {}), _coded("tail_hash", 9, {})
+    source = _network(there, 1)
+    same = take_weights(_network(there, 2), there, source, there)
+    assert same.whole == ["embed_0", "dense_0", "logit"]
+    taken = take_weights(_network(other, 2), other, source, there)
+    assert {*taken.anew} == {"embed_0"}
+
+
 def test_of_a_network_nobody_knows_the_words_of_no_embedding_is_taken() -> None:
     here = _text(["good", "bad"])
     model, source = (_network(here, seed, network="bag") for seed in (1, 2))
@@ -93,12 +122,13 @@ def test_of_a_network_nobody_knows_the_words_of_no_embedding_is_taken() -> None:
 
 def test_the_answer_s_layer_is_taken_where_its_classes_are_the_same() -> None:
     there = _text(["good"], target=CLASSES)
-    others = _text(["good"], target=Target("classes", classes=("pig", "dog", "hen")))
     source = _network(there, 1, network="bag")
     same = take_weights(_network(there, 2, network="bag"), there, source, there)
     assert "logits" in same.whole
-    taken = take_weights(_network(others, 2, network="bag"), others, source, there)
-    assert taken.anew == {"logits": "the classes are others"}
+    for classes in (("pig", "dog", "hen"), ("dog", "cat", "hen")):
+        others = _text(["good"], target=Target("classes", classes=classes))
+        taken = take_weights(_network(others, 2, network="bag"), others, source, there)
+        assert taken.anew == {"logits": "the classes are others"}
 
 
 def test_a_network_of_which_no_layer_fits_is_refused() -> None:

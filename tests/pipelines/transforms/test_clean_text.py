@@ -25,6 +25,8 @@ from pipelines.transforms.clean_text import clean_text
             "full width fine 1",
         ),
         ("e\u0301 and \u00e9", "\u00e9 and \u00e9"),
+        # what an entity stands for gets its form and case too
+        ("&#201;COLE e&#769; &#xFB01;", "\u00e9cole \u00e9 fi"),
         ("", ""),
         (None, None),
     ],

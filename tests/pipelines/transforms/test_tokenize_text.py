@@ -12,6 +12,7 @@ from pipelines.transforms.tokenize_text import tokenize_text
         ("it's good, don't go!", ["it's", "good", "don't", "go"], [*"itsgooddontgo"]),
         ("'quoted' it''s 'n' ''", ["quoted", "it", "s", "n"], [*"quoteditsn"]),
         ("l\u2019\u00e9t\u00e9 2024", ["l'\u00e9t\u00e9", "2024"], [*"l\u00e9t\u00e92024"]),
+        ("\u2018n\u2018t qur\u02bcan", ["n't", "qur'an"], [*"ntqur\u02bcan"]),
         ("房间很大,wifi不错", ["房", "间", "很", "大", "wifi", "不", "错"], [*"房间很大wifi不错"]),
         ("カタカナ ひらがな", [*"カタカナひらがな"], [*"カタカナひらがな"]),
         # a mark belongs to its letter

@@ -20,7 +20,8 @@ from pipelines.training.parameters import TrainParams
 from schemas.encode import FeatureColumn, FeatureSet
 
 LENGTHS = (0, 1, 3, 7, 12)
-TOKENS = FeatureColumn("text_tokens", "tokens", size=50, length=12)
+# more than a batch of them has: a network looks at no more
+TOKENS = FeatureColumn("text_tokens", "tokens", size=50, length=31)
 FEATURES = FeatureSet(("x",), ("c",), (4,), "label", tokens=(TOKENS,))
 TABLE = FeatureSet(("x",), (), (), "label")
 
