@@ -111,15 +111,17 @@ def test_a_table_gives_medians_spreads_and_the_best() -> None:
     ]
 
 
-def test_figures_are_columns_and_the_greatest_area_wins() -> None:
+def test_figures_are_columns_and_the_greatest_median_area_wins() -> None:
     ways = [
-        _way(name, _curve(0.5, figures={"roc_auc": area, "recall": 0.1, "brier": 0.2}))
-        for name, area in (("one", 0.7), ("two", 0.8))
+        _way(
+            name, *(_curve(0.5, figures={"roc_auc": x, "recall": 0.1, "brier": 0.2}) for x in areas)
+        )
+        for name, areas in (("one", (0.7, 0.95, 0.7)), ("two", (0.8, 0.8, 0.8)))
     ]
     assert to_markdown(make_table(_family(), ways)).splitlines() == [
         "| way | ROC AUC | recall |",
         "|---|--:|--:|",
-        "| one | 0.7000 | 0.1000 |",
+        "| one | 0.7000 (0.7000 to 0.9500) | 0.1000 |",
         "| two | **0.8000** | 0.1000 |",
     ]
 
@@ -132,7 +134,7 @@ def test_the_page_holds_the_tables_and_pictures_of_what_was_measured(tmp_path: P
     measured = {"regularisation": {"machine": machine, "budget": budget, "ways": ways}}
     write_json(tmp_path / "methods.json", {"families": measured})
     said = write_page(tmp_path).read_text()
-    assert "0.4500<small>0.4000 to 0.5000</small>" in said
+    assert "<b>0.4500</b><small>0.4000 to 0.5000</small>" in said
     assert "3 passes; seeds 1, 2; rows: a &lt; 3; 2 cores of Z80" in said
     pictures = re.findall(r"data:image/svg\+xml;base64,([^\"]+)", said)
     assert [b"<svg" in base64.b64decode(text) for text in pictures] == [True, True]
