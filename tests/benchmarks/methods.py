@@ -11,8 +11,8 @@ the best of them for the first seed, by the lowest validation loss, since a trai
 weights of that epoch. Ways come in turns. Time is that of the processor, of all threads, which
 other work on the machine changes less than seconds; both are written down.
 
-Each family is written to ``methods.json`` as soon as it is measured, beside those that are there;
-the page shows all of them.
+All families get the first seed, then all the next: what is measured so far is in ``methods.json``
+after each, beside families of earlier runs, and ``methods_page`` makes a page of that.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from pipelines.training.quick_start import skip_unused_imports
 from tests.benchmarks.machine import describe_machine
 from tests.benchmarks.methods_table import choose_rate, make_table, to_markdown
 from tests.benchmarks.methods_trainings import Trainings
-from tests.benchmarks.methods_ways import Family, families_of
+from tests.benchmarks.methods_ways import Family, Way, families_of
 
 _NAMES = tuple(families_of("binary"))
 
@@ -43,36 +43,45 @@ def main() -> None:
     distributed.start()
     root = output / "lake"
     trainings = Trainings(said.features, said.state, root)
-    for name in said.families:
-        family, budget = families[name], _budget(families[name], said)
-        ways = measure(trainings, family, budget, said.seeds)
-        found = {"machine": describe_machine(), "budget": budget | {"seeds": said.seeds}}
-        _keep(output / "methods.json", name, found | {"ways": ways})
-        print(f"{family.title}\n\n{to_markdown(make_table(family, ways))}\n", flush=True)
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in said.families}
+    for number, seed in enumerate(said.seeds, 1):
+        for name in said.families:
+            family, budget = families[name], _budget(families[name], said)
+            found[name] = add_seed(trainings, family, budget, seed, found[name])
+            _keep(
+                output / "methods.json", name, budget | {"seeds": said.seeds[:number]}, found[name]
+            )
     distributed.stop()
     shutil.rmtree(root, ignore_errors=True)
     # a training does without matplotlib, so it can't be imported here
     subprocess.run([sys.executable, "-m", "tests.benchmarks.methods_page", output], check=True)
+    for name, ways in found.items():
+        print(f"{families[name].title}\n\n{to_markdown(make_table(families[name], ways))}\n")
 
 
-def measure(
-    trainings: Trainings, family: Family, budget: dict[str, Any], seeds: list[int]
+def add_seed(
+    trainings: Trainings,
+    family: Family,
+    budget: dict[str, Any],
+    seed: int,
+    known: list[dict[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Choose each way's rate by the first seed, then train all ways with each seed in turns."""
+    """Train each way of a family with one more seed; the first one chooses the rates."""
 
-    def curve(flags: dict[str, Any], rate: float, seed: int) -> dict[str, Any]:
+    def curve(flags: dict[str, Any], rate: float) -> dict[str, Any]:
         said = budget | family.flags | flags | {"learning_rate": rate, "seed": seed}
         return trainings.curve(said, is_scored=family.is_scored)
 
-    found: list[dict[str, Any]] = []
-    for way in family.ways:
-        tried = {rate: curve(way.flags, rate, seeds[0]) for rate in way.rates}
-        chosen = {"rates": way.rates, "rate": choose_rate(tried), "curves": []}
-        found.append({"name": way.name, "flags": family.flags | way.flags} | chosen)
-    for seed in seeds:
-        for way, measured in zip(family.ways, found, strict=True):
-            measured["curves"].append(curve(way.flags, measured["rate"], seed))
-    return found
+    def begin(way: Way) -> dict[str, Any]:
+        rate = choose_rate({rate: curve(way.flags, rate) for rate in way.rates})
+        flags = family.flags | way.flags
+        return {"name": way.name, "flags": flags, "rates": way.rates, "rate": rate, "curves": []}
+
+    found = known or [begin(way) for way in family.ways]
+    return [
+        measured | {"curves": [*measured["curves"], curve(way.flags, measured["rate"])]}
+        for way, measured in zip(family.ways, found, strict=True)
+    ]
 
 
 def _budget(family: Family, said: argparse.Namespace) -> dict[str, Any]:
@@ -80,8 +89,9 @@ def _budget(family: Family, said: argparse.Namespace) -> dict[str, Any]:
     return {"epochs": epochs, "where": tuple(where or said.where), "patience": 0}
 
 
-def _keep(path: Path, name: str, measured: dict[str, Any]) -> None:
+def _keep(path: Path, name: str, budget: dict[str, Any], ways: list[dict[str, Any]]) -> None:
     known = read_json(path)["families"] if path.exists() else {}
+    measured = {"machine": describe_machine(), "budget": budget, "ways": ways}
     families = known | {name: measured}
     ordered = {name: families[name] for name in _NAMES if name in families}
     write_json(path, {"families": ordered})

@@ -12,7 +12,7 @@ from pipelines.state import write_json
 from pipelines.train import TrainParams
 from pipelines.training.method import ACTIVATIONS, LOSSES_OF, OPTIMIZERS, SCHEDULES
 from schemas.target import LabelKind
-from tests.benchmarks.methods import measure
+from tests.benchmarks.methods import add_seed
 from tests.benchmarks.methods_page import write_page
 from tests.benchmarks.methods_table import Cell, choose_rate, make_table, to_markdown
 from tests.benchmarks.methods_ways import Family, Way, families_of
@@ -83,7 +83,9 @@ def test_the_rate_is_chosen_by_the_first_seed_and_ways_come_in_turns() -> None:
 
     ways = (Way("a", {"optimizer": "sgd"}, (0.1, 1.0)), Way("b", {"optimizer": "adam"}, (0.2,)))
     told: Any = Told()
-    found = measure(told, _family("lowest", ways=ways), {"epochs": 2}, [4, 5])
+    family = _family("lowest", ways=ways)
+    first = add_seed(told, family, {"epochs": 2}, 4, [])
+    found = add_seed(told, family, {"epochs": 2}, 5, first)
     assert [way["rate"] for way in found] == [1.0, 0.2]
     assert [curve["loss"] for curve in found[0]["curves"]] == [[0.0], [1.0]]
     in_turns = [("sgd", 1.0, 4), ("adam", 0.2, 4), ("sgd", 1.0, 5), ("adam", 0.2, 5)]
