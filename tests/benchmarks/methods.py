@@ -1,7 +1,7 @@
 """Compare every training method on a real table: tables, curves and a page, several seeds.
 
 Usage: python -m tests.benchmarks.methods --features PATH@vN --state STATE.json [--epochs 8]
-    [--families optimizers schedules losses activations regularisation] [--seeds 1 2 3]
+    [--families optimizers schedules losses activations regularisation] [--seeds 1 2 3] [--rates 3]
     [--where 'COLUMN >= VALUE'] [--few 'COLUMN >= VALUE'] [--few-epochs 20]
     [--output build/benchmarks/methods]
 
@@ -19,6 +19,7 @@ import argparse
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def main() -> None:
     said = _parse()
     output = Path(said.output).absolute()
     families = families_of(read_features(Path(said.state)).target.kind)
+    families = {name: with_rates(family, said.rates) for name, family in families.items()}
     skip_unused_imports()
     from pipelines.training import distributed  # noqa: PLC0415  --help must not wait for it
 
@@ -57,6 +59,16 @@ def main() -> None:
     subprocess.run([sys.executable, "-m", "tests.benchmarks.methods_page", output], check=True)
     for name, ways in found.items():
         print(f"{families[name].title}\n\n{to_markdown(make_table(families[name], ways))}\n")
+
+
+def with_rates(family: Family, most: int) -> Family:
+    """Give a family whose ways have at most so many rates to choose from, the middle first."""
+
+    def narrowed(way: Way) -> Way:
+        by_distance = sorted(way.rates, key=lambda r: abs(way.rates.index(r) - len(way.rates) // 2))
+        return replace(way, rates=tuple(sorted(by_distance[:most])))
+
+    return replace(family, ways=tuple(map(narrowed, family.ways)))
 
 
 def add_seed(
@@ -106,6 +118,7 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--epochs", type=int, default=8, help="passes of each training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of each way")
+    parser.add_argument("--rates", type=int, default=3, help="to try for a way, the middle first")
     parser.add_argument("--where", nargs="*", default=[], help="rows to train and validate on")
     parser.add_argument(
         "--few", nargs="*", default=[], help="the same for regularisation: rows to learn by heart"

@@ -12,7 +12,7 @@ from pipelines.state import write_json
 from pipelines.train import TrainParams
 from pipelines.training.method import ACTIVATIONS, LOSSES_OF, OPTIMIZERS, SCHEDULES
 from schemas.target import LabelKind
-from tests.benchmarks.methods import add_seed
+from tests.benchmarks.methods import add_seed, with_rates
 from tests.benchmarks.methods_page import write_page
 from tests.benchmarks.methods_table import Cell, choose_rate, make_table, to_markdown
 from tests.benchmarks.methods_ways import Family, Way, families_of
@@ -90,6 +90,12 @@ def test_the_rate_is_chosen_by_the_first_seed_and_ways_come_in_turns() -> None:
     assert [curve["loss"] for curve in found[0]["curves"]] == [[0.0], [1.0]]
     in_turns = [("sgd", 1.0, 4), ("adam", 0.2, 4), ("sgd", 1.0, 5), ("adam", 0.2, 5)]
     assert asked == [("sgd", 0.1, 4), ("sgd", 1.0, 4), ("adam", 0.2, 4), *in_turns]
+
+
+def test_the_middle_rates_are_tried_first() -> None:
+    family = _family("lowest", ways=(Way("a", {}, (0.1, 0.3, 1.0)), Way("b", {}, (0.2,))))
+    tried = [[way.rates for way in with_rates(family, most).ways] for most in (1, 2, 3)]
+    assert tried == [[(0.3,), (0.2,)], [(0.1, 0.3), (0.2,)], [(0.1, 0.3, 1.0), (0.2,)]]
 
 
 def test_a_table_gives_medians_spreads_and_the_best() -> None:
