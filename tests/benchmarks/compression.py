@@ -23,18 +23,16 @@ from pipelines.cli import parse_params
 from pipelines.evaluation import kinds
 from pipelines.evaluation.arrays import Arrays, join_arrays, read_batches
 from pipelines.evaluation.footprint import count_weights, seconds_per_1000_rows, use_one_thread
-from pipelines.evaluation.predict import Predictor, open_network, open_predictor
+from pipelines.evaluation.predict import Predictor, open_network
 from pipelines.evaluation.quantize import pack, quantize
-from pipelines.loading.local_copies import LocalCopies
-from pipelines.loading.split_files import split_files
 from pipelines.state import file_digest, read_features, write_json
-from pipelines.tables.version import parse_version
 from pipelines.train import TrainParams, run
 from pipelines.training.quick_start import skip_unused_imports
 from pipelines.world import ONE
 from schemas.encode import FeatureSet
 from schemas.target import Target
 from tests.benchmarks.machine import describe_machine
+from tests.benchmarks.scored import files_of, open_model
 
 _REPEATS, _TIMED_ROWS, _TIMED_ROWS_OF_LISTS = 15, 8192, 1024
 # what is known of one form of one seed's network
@@ -101,7 +99,7 @@ def _one_seed(params: TrainParams, said: argparse.Namespace) -> dict[str, Measur
         for form in way.forms:
             name = f"{way.name}{', ' if form else ''}{form}"
             path = _formed(made, form)
-            predictors[name] = open_predictor(str(path), file_digest(path), features.target)
+            predictors[name] = open_model(str(path), features.target)
             found[name] = _sizes(path) | _figures(predictors[name], validation, features)
             print(f"seed {params.seed}, {name}: {found[name]}", file=sys.stderr, flush=True)
     limit = _TIMED_ROWS_OF_LISTS if features.tokens or features.images else _TIMED_ROWS
@@ -131,9 +129,8 @@ def _figures(predict: Predictor, rows: Arrays, features: FeatureSet) -> Measured
 
 
 def _rows(table: str, features: FeatureSet) -> Arrays:
-    pinned = parse_version(table)
-    files = split_files(pinned.path, pinned.version, features, LocalCopies("", 1))
-    return join_arrays([*read_batches(files["validation"], features)], features)
+    files = files_of(table, features)["validation"]
+    return join_arrays([*read_batches(files, features)], features)
 
 
 def _table(found: list[dict[str, Measured]], words: str) -> str:

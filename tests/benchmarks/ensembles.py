@@ -17,15 +17,12 @@ from typing import Any
 from pipelines import ensemble
 from pipelines.cli import add_flags, given_flags
 from pipelines.ensemble import EnsembleParams
-from pipelines.evaluation import kinds, measure
+from pipelines.evaluation import kinds
 from pipelines.evaluation.combination import METHODS
-from pipelines.evaluation.predict import open_predictor
-from pipelines.loading.local_copies import LocalCopies
-from pipelines.loading.split_files import split_files
-from pipelines.state import file_digest, read_features, write_json
-from pipelines.tables.version import parse_version
+from pipelines.state import read_features, write_json
 from pipelines.train import TrainParams, launch_training
 from tests.benchmarks.machine import describe_machine
+from tests.benchmarks.scored import score
 
 _OWN = ("dataset", "features", "state", "root", "seed", "hidden")
 
@@ -53,17 +50,11 @@ def main() -> None:
         made = ensemble.run(EnsembleParams(**common, models=tuple(members), method=method))
         models[_words(method, made.details)] = made.files["model"]
         validation[_words(method, made.details)] = made.details["validation"]
-    table = parse_version(said.features)
-    files = split_files(table.path, table.version, features, LocalCopies("", 1))
-    target = features.target
-    opened = {
-        name: open_predictor(path, file_digest(Path(path)), target) for name, path in models.items()
-    }
     found: dict[str, dict[str, dict[str, float]]] = {}
     for split in ("validation", "test"):
-        scores = measure.score_split(split, files[split], features, opened)
+        scores = score(split, said.features, features, models)
         found[split] = {
-            name: kinds.figures_of(target, scores.label, given)
+            name: kinds.figures_of(features.target, scores.label, given)
             for name, given in scores.said.items()
         }
     found["validation"] |= validation

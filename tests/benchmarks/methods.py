@@ -1,182 +1,130 @@
-"""Compare optimizers and schedules on a real table: validation loss against time, several seeds.
+"""Compare every training method on a real table: tables, curves and a page, several seeds.
 
 Usage: python -m tests.benchmarks.methods --features PATH@vN --state STATE.json [--epochs 8]
-    [--seeds 1 2 3] [--where 'COLUMN >= VALUE'] [--output build/benchmarks]
+    [--families optimizers schedules losses activations regularisation] [--seeds 1 2 3] [--rates 3]
+    [--where 'COLUMN >= VALUE'] [--few 'COLUMN >= VALUE'] [--few-epochs 20]
+    [--output build/benchmarks/methods]
 
-Each way gets the same number of passes over the same rows, one rank, and what is left of the
-flags at its defaults; early stopping is off. The rate of each is the best of three for the first
-seed, by the lowest validation loss, since a training keeps the weights of that epoch. Ways come
-in turns. Time is that of the processor, of all threads, which other work on the machine changes
-less than seconds; both are written down.
+``methods_ways`` declares the families. Each way gets the same number of passes over the same rows,
+one rank; early stopping is off but where it is what is compared. A way with several rates takes
+the best of them for the first seed, by the lowest validation loss, since a training keeps the
+weights of that epoch. Ways come in turns. Time is that of the processor, of all threads, which
+other work on the machine changes less than seconds; both are written down.
+
+All families get the first seed, then all the next: what is measured so far is in ``methods.json``
+after each, beside families of earlier runs, and ``methods_page`` makes a page of that.
 """
 
 import argparse
 import shutil
-import statistics
 import subprocess
 import sys
-import time
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-from pipelines.state import read_json, write_json
-from pipelines.train import Supervision, TrainParams, run
+from pipelines.state import read_features, read_json, write_json
 from pipelines.training.quick_start import skip_unused_imports
-from pipelines.world import ONE
 from tests.benchmarks.machine import describe_machine
+from tests.benchmarks.methods_table import choose_rate, make_table, to_markdown
+from tests.benchmarks.methods_trainings import Trainings
+from tests.benchmarks.methods_ways import Family, Way, families_of
 
-_SGD_RATES, _MOMENTUM_RATES, _ADAM_RATES = (0.1, 0.3, 1.0), (0.03, 0.1, 0.3), (1e-4, 5e-4, 2e-3)
-_PICTURE = "methods.svg"
-# of one training: loss after each epoch, processor seconds and seconds until then
-Curve: TypeAlias = dict[str, list[float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """An optimizer and a schedule, and the rates to choose from."""
-
-    name: str
-    optimizer: str
-    schedule: str
-    rates: tuple[float, ...]
-
-
-WAYS = (
-    Way("SGD", "sgd", "constant", _SGD_RATES),
-    Way("SGD, dynamic", "sgd", "dynamic", _SGD_RATES),
-    Way("momentum", "momentum", "constant", _MOMENTUM_RATES),
-    Way("Adam", "adam", "constant", _ADAM_RATES),
-    Way("Adam, dynamic", "adam", "dynamic", _ADAM_RATES),
-    Way("AdamW, cosine", "adamw", "cosine", _ADAM_RATES),
-)
+_NAMES = tuple(families_of("binary"))
 
 
 def main() -> None:
-    """Train, print a Markdown table, write ``methods.json`` and ``methods.svg``."""
+    """Train, print Markdown tables, write ``methods.json``, pictures and ``index.html``."""
     said = _parse()
     output = Path(said.output).absolute()
+    families = families_of(read_features(Path(said.state)).target.kind)
+    families = {name: with_rates(family, said.rates) for name, family in families.items()}
     skip_unused_imports()
     from pipelines.training import distributed  # noqa: PLC0415  --help must not wait for it
 
     distributed.start()
-    ways = [way for way in WAYS if way.name in (said.ways or [w.name for w in WAYS])]
-    shared = {"epochs": said.epochs, "where": tuple(said.where), "patience": 0}
-    tried = _Trainings(said.features, said.state, output / "methods-lake", shared)
-    rates = {way.name: _best_rate(tried, way, said.seeds[0]) for way in ways}
-    found: dict[str, list[Curve]] = {way.name: [] for way in ways}
-    for seed in said.seeds:
-        for way in ways:
-            found[way.name].append(tried.curve(way, rates[way.name], seed))
-    distributed.stop()
-    value = {
-        "machine": describe_machine(),
-        "budget": shared | {"seeds": said.seeds},
-        "rates": {way.name: {"best": rates[way.name], "among": way.rates} for way in ways},
-        "curves": found,
-    }
-    write_json(output / "methods.json", value)
-    shutil.rmtree(tried.root, ignore_errors=True)
-    _draw(output)
-    print(_table(found, rates))
-
-
-class _Trainings:
-    """Trains a way once for each rate and seed."""
-
-    def __init__(self, features: str, state: str, root: Path, shared: dict[str, Any]) -> None:
-        self.root = root
-        self._fixed: dict[str, Any] = {
-            "dataset": "methods",
-            "features": features,
-            "state": state,
-        } | shared
-        self._known: dict[tuple[str, float, int], Curve] = {}
-        shutil.rmtree(root, ignore_errors=True)
-
-    def curve(self, way: Way, rate: float, seed: int) -> Curve:
-        key = way.name, rate, seed
-        if key not in self._known:
-            self._known[key] = self._train(way, rate, seed)
-            last = self._known[key]["loss"][-1]
-            print(
-                f"{way.name}, rate {rate:g}, seed {seed}: {last:.5f}", file=sys.stderr, flush=True
+    root = output / "lake"
+    trainings = Trainings(said.features, said.state, root)
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in said.families}
+    for number, seed in enumerate(said.seeds, 1):
+        for name in said.families:
+            family, budget = families[name], _budget(families[name], said)
+            found[name] = add_seed(trainings, family, budget, seed, found[name])
+            _keep(
+                output / "methods.json", name, budget | {"seeds": said.seeds[:number]}, found[name]
             )
-        return self._known[key]
-
-    def _train(self, way: Way, rate: float, seed: int) -> Curve:
-        import keras  # noqa: PLC0415  see main
-
-        params = TrainParams(
-            **self._fixed,
-            root=str(self.root),
-            optimizer=way.optimizer,
-            schedule=way.schedule,
-            learning_rate=rate,
-            checkpoint_steps=0,
-            seed=seed,
-        )
-        marks: list[float] = []
-        began = time.process_time()
-        pause = Supervision(pause=lambda: marks.append(time.process_time() - began))
-        history = read_json(Path(run(params, ONE, pause).files["history"]))["history"]
-        keras.utils.clear_session()
-        seconds: list[float] = [
-            sum(e["seconds"] for e in history[: n + 1]) for n in range(len(history))
-        ]
-        return {
-            "loss": [epoch["val_loss"] for epoch in history],
-            "training_loss": [epoch["loss"] for epoch in history],
-            "rate": [epoch["learning_rate"] for epoch in history],
-            "cpu_s": marks,
-            "seconds": seconds,
-        }
-
-
-def _best_rate(tried: _Trainings, way: Way, seed: int) -> float:
-    return min(way.rates, key=lambda rate: min(tried.curve(way, rate, seed)["loss"]))
-
-
-def _table(found: dict[str, list[Curve]], rates: dict[str, float]) -> str:
-    lines = [
-        "| way | rate | lowest | after a quarter | at the end | training | CPU s an epoch |",
-        "|---|--:|--:|--:|--:|--:|--:|",
-    ]
-    for name, curves in found.items():
-        num = len(curves[0]["loss"])
-        columns = [
-            [min(curve["loss"]) for curve in curves],
-            [curve["loss"][-(-num // 4) - 1] for curve in curves],
-            [curve["loss"][-1] for curve in curves],
-            [curve["training_loss"][-1] for curve in curves],
-        ]
-        cost = statistics.median(curve["cpu_s"][-1] / num for curve in curves)
-        cells = " | ".join(map(_spread, columns))
-        lines.append(f"| {name} | {rates[name]:g} | {cells} | {cost:.1f} |")
-    return "\n".join(lines)
-
-
-def _spread(values: list[float]) -> str:
-    return f"{statistics.median(values):.4f} ({min(values):.4f} to {max(values):.4f})"
-
-
-def _draw(output: Path) -> None:
+    distributed.stop()
+    shutil.rmtree(root, ignore_errors=True)
     # a training does without matplotlib, so it can't be imported here
-    program = [sys.executable, "-m", "tests.benchmarks.methods_plot"]
-    subprocess.run([*program, output / "methods.json", output / _PICTURE], check=True)
+    subprocess.run([sys.executable, "-m", "tests.benchmarks.methods_page", output], check=True)
+    for name, ways in found.items():
+        print(f"{families[name].title}\n\n{to_markdown(make_table(families[name], ways))}\n")
+
+
+def with_rates(family: Family, most: int) -> Family:
+    """Give a family whose ways have at most so many rates to choose from, the middle first."""
+
+    def narrowed(way: Way) -> Way:
+        by_distance = sorted(way.rates, key=lambda r: abs(way.rates.index(r) - len(way.rates) // 2))
+        return replace(way, rates=tuple(sorted(by_distance[:most])))
+
+    return replace(family, ways=tuple(map(narrowed, family.ways)))
+
+
+def add_seed(
+    trainings: Trainings,
+    family: Family,
+    budget: dict[str, Any],
+    seed: int,
+    known: list[dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Train each way of a family with one more seed; the first one chooses the rates."""
+
+    def curve(flags: dict[str, Any], rate: float) -> dict[str, Any]:
+        said = budget | family.flags | flags | {"learning_rate": rate, "seed": seed}
+        return trainings.curve(said, is_scored=family.is_scored)
+
+    def begin(way: Way) -> dict[str, Any]:
+        rate = choose_rate({rate: curve(way.flags, rate) for rate in way.rates})
+        flags = family.flags | way.flags
+        return {"name": way.name, "flags": flags, "rates": way.rates, "rate": rate, "curves": []}
+
+    found = known or [begin(way) for way in family.ways]
+    return [
+        measured | {"curves": [*measured["curves"], curve(way.flags, measured["rate"])]}
+        for way, measured in zip(family.ways, found, strict=True)
+    ]
+
+
+def _budget(family: Family, said: argparse.Namespace) -> dict[str, Any]:
+    epochs, where = (said.few_epochs, said.few) if family.is_few else (said.epochs, said.where)
+    return {"epochs": epochs, "where": tuple(where or said.where), "patience": 0}
+
+
+def _keep(path: Path, name: str, budget: dict[str, Any], ways: list[dict[str, Any]]) -> None:
+    known = read_json(path)["families"] if path.exists() else {}
+    measured = {"machine": describe_machine(), "budget": budget, "ways": ways}
+    families = known | {name: measured}
+    ordered = {name: families[name] for name in _NAMES if name in families}
+    write_json(path, {"families": ordered})
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--features", required=True, help="features table, path@vN")
     parser.add_argument("--state", required=True, help="its features state, JSON")
+    parser.add_argument(
+        "--families", nargs="+", choices=_NAMES, default=_NAMES, help="some of them"
+    )
     parser.add_argument("--epochs", type=int, default=8, help="passes of each training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of each way")
+    parser.add_argument("--rates", type=int, default=3, help="to try for a way, the middle first")
     parser.add_argument("--where", nargs="*", default=[], help="rows to train and validate on")
     parser.add_argument(
-        "--ways", nargs="*", choices=[way.name for way in WAYS], help="some of them"
+        "--few", nargs="*", default=[], help="the same for regularisation: rows to learn by heart"
     )
-    parser.add_argument("--output", default="build/benchmarks", help="folder of methods.json")
+    parser.add_argument("--few-epochs", type=int, default=20, help="passes over them")
+    parser.add_argument("--output", default="build/benchmarks/methods", help="folder of the page")
     return parser.parse_args()
 
 

@@ -19,16 +19,12 @@ from typing import Any
 import numpy as np
 
 from pipelines.cli import add_flags, given_flags
-from pipelines.evaluation import measure
-from pipelines.evaluation.predict import open_predictor
-from pipelines.loading.local_copies import LocalCopies
-from pipelines.loading.split_files import split_files
-from pipelines.state import file_digest, read_features, read_json, write_json
-from pipelines.tables.version import parse_version
+from pipelines.state import read_features, read_json, write_json
 from pipelines.train import TrainParams, run
 from pipelines.training.quick_start import skip_unused_imports
 from pipelines.world import ONE
 from tests.benchmarks.machine import describe_machine
+from tests.benchmarks.scored import score
 
 SCRATCH, FROZEN, TUNED, LAYERED = "from scratch", "frozen", "fine-tuned", "by layer"
 _OWN = ("dataset", "features", "state", "root", "seed", "rows_per_class", "learning_rate")
@@ -65,10 +61,6 @@ class _Trainings:
         shutil.rmtree(root, ignore_errors=True)
         self.root, self._said = root, said
         self._features = read_features(Path(said.state))
-        table = parse_version(said.features)
-        copies = LocalCopies("", 1)
-        files = split_files(table.path, table.version, self._features, copies)
-        self._files = files["test"]
         self._known: dict[tuple[Any, ...], tuple[float, float]] = {}
 
     def one(self, way: str, rows: int, seed: int, rate: float) -> tuple[float, float]:
@@ -100,11 +92,9 @@ class _Trainings:
         return history["best_loss"], accuracy
 
     def _accuracy(self, model: str) -> float:
-        target = self._features.target
-        predict = open_predictor(model, file_digest(Path(model)), target)
-        scores = measure.score_split("test", self._files, self._features, {"network": predict})
-        given = scores.said["network"]
-        called = given.argmax(axis=1) if target.kind == "classes" else given > 0.5
+        scores = score("test", self._said.features, self._features, {"network": model})
+        given, is_of_classes = scores.said["network"], self._features.target.kind == "classes"
+        called = given.argmax(axis=1) if is_of_classes else given > 0.5
         return float(np.mean(called == scores.label))
 
 

@@ -12,9 +12,9 @@ from tests.end_to_end.checkout import Checkout, contents
 from tests.end_to_end.conftest import Watched
 from tests.faults.moments import Watch
 from tests.faults.readers import check_readable, last_contents, look_at
-from tests.faults.road import Road, draw_kills
+from tests.faults.road import MANY, ONE_OF_EACH, Road, draw_kills
 
-SEED, NUM_KILLS = 20_131, 20
+SEED = 20_131
 TABLES = (
     ("raw", "parcels"),
     ("raw", "depots"),
@@ -68,19 +68,30 @@ def test_a_second_run_repeats_nothing(
     assert _all_contents(root) == before
 
 
+@pytest.fixture
+def road(checkout: Checkout, library: Path, tmp_path: Path) -> Road:
+    """A run under a root of its own that is to be killed."""
+    return Road(checkout, tmp_path / "killed", library, Watch(tmp_path / "shared"))
+
+
 @pytest.mark.proves("F1", "F2", "F3", "F4", "F25")
-def test_killed_twenty_times_over_all_steps_it_leaves_what_an_undisturbed_run_does(
-    checkout: Checkout,
+@pytest.mark.parametrize(
+    "kills_of_each",
+    [
+        pytest.param(ONE_OF_EACH, id="in each step"),
+        pytest.param(MANY, id="many times", marks=pytest.mark.slow),
+    ],
+)
+def test_killed_again_and_again_it_leaves_what_an_undisturbed_run_does(
+    road: Road,
     watched: Watched,
-    library: Path,
-    tmp_path: Path,
     record_property: Callable[[str, int], None],
+    kills_of_each: dict[str, int],
 ) -> None:
-    road = Road(checkout, tmp_path / "killed", library, Watch(tmp_path / "shared"))
-    for step, calls in draw_kills(watched.calls, SEED):
+    for step, calls in draw_kills(watched.calls, kills_of_each, SEED):
         road.kill(step, calls)
         check_readable(road.root, watched.left.tables)
-    done = checkout.run(road.root)
+    done = road.checkout.run(road.root)
     road.watch.close()
     assert done.returncode == 0, done.stderr
     said = (SEED, road.killed)
@@ -90,7 +101,7 @@ def test_killed_twenty_times_over_all_steps_it_leaves_what_an_undisturbed_run_do
     assert left.weights == watched.left.weights, said
     assert json.loads(done.stdout)["metrics"] == watched.summary["metrics"], said
     # where the machine is slow to look, a kill falls into the step after; the last may not come
-    assert len(road.killed) >= NUM_KILLS, said
+    assert len(road.killed) >= sum(kills_of_each.values()) - 1, said
     assert len({name.partition(" ")[0] for name in road.killed}) >= len(STEP_NAMES) - 2, said
     record_property("runs killed at numbered calls", len(road.killed))
 
