@@ -82,7 +82,7 @@ def make_table(family: Family, ways: Sequence[Measured]) -> Table:
         [Cell(way["name"]), *row] for way, row in zip(ways, zip(*cells, strict=True), strict=True)
     ]
     heads = ["way", *(column.head for column in columns)]
-    if any(len(way["rates"]) > 1 for way in ways):
+    if len({rate for way in ways for rate in way["rates"]}) > 1:
         heads.insert(1, "rate")
         for row, way in zip(rows, ways, strict=True):
             row.insert(1, Cell(_say_rate(way["rate"], way["rates"])))

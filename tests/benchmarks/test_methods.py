@@ -119,6 +119,14 @@ def test_a_table_gives_medians_spreads_and_the_best() -> None:
     ]
 
 
+def test_rates_that_differ_are_a_column_though_none_was_chosen() -> None:
+    ways = [_way("one", _curve(0.5)), _way("two", _curve(0.4), rates=(0.3,))]
+    assert to_markdown(make_table(_family("lowest"), ways)).splitlines()[2:] == [
+        "| one | 0.1 | 0.5000 |",
+        "| two | 0.3 | **0.4000** |",
+    ]
+
+
 def test_figures_are_columns_and_the_greatest_median_area_wins() -> None:
     ways = [
         _way(
