@@ -6,14 +6,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
 from pipelines import ensemble, evaluate, register
 from pipelines.ensemble import EnsembleParams
-from pipelines.errors import ParameterError
+from pipelines.errors import ParameterError, TrainingError
 from pipelines.evaluate import EvaluateParams
 from pipelines.evaluation.arrays import read_batches
+from pipelines.evaluation.members import cross_fitted_scores
 from pipelines.evaluation.metrics import ranking_figures
 from pipelines.register import RegisterParams
 from pipelines.reporting.ensemble import ensemble_rows
@@ -36,8 +38,12 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EnsembleParams:
 
 def _trained(params: EnsembleParams, seed: int, scale: float) -> str:
     """A model, surer of itself by ``scale``, and the record of the training that made it."""
+    path = Path(params.root) / f"tiny/trainings/{seed}/model.keras"
+    return _recorded(params, seed, tiny.save_model(path, scale, "linear"))
+
+
+def _recorded(params: EnsembleParams, seed: int, model: str) -> str:
     base = Path(params.root) / "tiny"
-    model = tiny.save_model(base / f"trainings/{seed}/model.keras", scale, "linear")
     learned = {"features": params.features, "state": params.state, "seed": seed, "epochs": 3}
     details = {"parameters": learned, "model_sha256": file_digest(Path(model))}
     record = StepResult("train", "tiny", f"t{seed}", files={"model": model}, details=details)
@@ -68,6 +74,8 @@ def test_an_ensemble_goes_the_road_of_any_model(params: EnsembleParams) -> None:
     # the second is four times as sure as it may be, the third ranks the wrong way round
     assert models["member_3"]["roc_auc"] < 0.5 < models["member_1"]["roc_auc"]
     assert models["network"]["log_loss"] < models["member_2"]["log_loss"]
+    alone = [figures["roc_auc"] for figures in made.details["members_validation"]]
+    assert alone[2] < 0.5 < alone[1] == pytest.approx(alone[0])
     rows = ensemble_rows(found.details)
     assert [row.name for row in rows] == ["member 1", "member 2", "member 3", "ensemble"]
     assert rows[1].differs == "seed 2"
@@ -90,15 +98,21 @@ def test_an_ensemble_goes_the_road_of_any_model(params: EnsembleParams) -> None:
 
 def test_its_validation_figures_are_of_fits_on_other_rows(params: EnsembleParams) -> None:
     made = ensemble.run(replace(params, method="stacking"))
-    found = _evaluated(params, made.files["model"]).details["validation"]["network"]
+    measured = _evaluated(params, made.files["model"]).details
+    assert "validation figures are cross-fitted" in measured["ensemble"]["validation_rule"]
+    found = measured["validation"]["network"]
     assert found == made.details["validation"]
     assert found["log_loss"] > made.details["fitted"]["log_loss"]
     said = np.load(made.files["validation"])
     label = np.concatenate([batch.label for batch in _validation(params)])
     assert ranking_figures(label, said)["log_loss"] == found["log_loss"]
+    drawn = ensemble.run(replace(params, method="stacking", seed=2))
+    assert not np.array_equal(np.load(drawn.files["validation"]), said)
     # the average is fitted to nothing: there is but one figure
     even = ensemble.run(params)
-    found = _evaluated(params, even.files["model"]).details["validation"]["network"]
+    measured = _evaluated(params, even.files["model"]).details
+    assert not measured["ensemble"]["validation_rule"]
+    found = measured["validation"]["network"]
     assert found["log_loss"] == pytest.approx(even.details["fitted"]["log_loss"], abs=1e-6)
 
 
@@ -107,8 +121,24 @@ def _validation(params: EnsembleParams) -> Any:
     return read_batches([str(folder / "split=validation/part-0.parquet")], tiny.FEATURES)
 
 
+def test_a_member_that_gives_no_number_for_some_rows_is_refused(params: EnsembleParams) -> None:
+    path = Path(params.models[0]).parent.with_name("4") / "model.keras"
+    model: Any = keras.saving.load_model(tiny.save_model(path, 1.0, "linear"))
+    (embedding,) = (layer for layer in model.layers if isinstance(layer, keras.layers.Embedding))
+    embedding.set_weights([np.array([[0, 0], [np.nan, 0], [0, 0]])])
+    model.save(path)
+    models = (params.models[0], _recorded(params, 4, str(path)))
+    with pytest.raises(
+        TrainingError, match=r"4/model.keras gives no finite number for some of 200"
+    ):
+        ensemble.run(replace(params, models=models))
+
+
 def test_altered_scores_of_the_validation_rows_are_refused(params: EnsembleParams) -> None:
     made = ensemble.run(params)
+    for rows in (199, 201):
+        with pytest.raises(ParameterError, match=f"scores of {rows} validation rows; got 200"):
+            cross_fitted_scores(made, rows)
     Path(made.files["validation"]).write_bytes(b"0.99")
     with pytest.raises(ParameterError, match="expected what the ensemble said of the validation"):
         _evaluated(params, made.files["model"])

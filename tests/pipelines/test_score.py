@@ -3,12 +3,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from pipelines import evaluate, register, score
+from pipelines import compress, evaluate, register, score
+from pipelines.compress import CompressParams
 from pipelines.errors import LedgerError, ParameterError, TableError
 from pipelines.evaluate import EvaluateParams
 from pipelines.evaluation.arrays import read_batches
@@ -28,7 +30,7 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScoreParams]:
     """A measured and registered model; the contract stands in for one in schemas/."""
     folder = tmp_path_factory.mktemp("score")
     with pytest.MonkeyPatch.context() as patch:
-        for module in (evaluate, register, score):
+        for module in (compress, evaluate, register, score):
             patch.setattr(module, "dataset", lambda _: tiny.SPEC)
         root, features = str(folder / "lake"), tiny.write_features(folder / "features")
         state = tiny.write_state(folder / "state.json")
@@ -102,6 +104,24 @@ def test_each_worker_process_opens_the_model_once(spark: SparkSession, params: S
     # some process served more than one task; how many there are is Spark's affair: a new one starts
     # where the former has not come back yet
     assert len(found) < num_tasks
+
+
+def test_a_model_of_eight_bits_scores_as_its_file_says(
+    spark: SparkSession, params: ScoreParams
+) -> None:
+    folder = Path(parse_version(params.features).path).parent
+    large, state = str(folder / "model.keras"), str(folder / "state.json")
+    asked = CompressParams("tiny", params.root, params.features, state, large)
+    small = compress.run(asked).files["model"]
+    table = score.read_table(spark, TableVersion(str(folder / "features"), 0))
+    scorer = Scorer(small, file_digest(Path(small)), tiny.FEATURES, ("order_id",))
+    rows = score.score_rows(table.where("split = 'test'"), scorer).orderBy("order_id").collect()
+    (batch,) = read_batches([f"{folder}/features/split=test/part-0.parquet"], tiny.FEATURES)
+    eight, whole = (
+        open_predictor(model, file_digest(Path(model)))(batch) for model in (small, large)
+    )
+    assert [row["probability"] for row in rows] == pytest.approx(eight.tolist(), abs=1e-6)
+    assert np.abs(eight - whole).max() > 1e-4
 
 
 def test_a_worker_refuses_a_changed_model(spark: SparkSession, params: ScoreParams) -> None:

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from pipelines import deduplicate, engineer_features, evaluate, impute, ingest, split, train
 from pipelines.evaluation.scorer import Scorer
-from pipelines.state import file_digest, read_features
+from pipelines.state import file_digest, read_features, read_json
 from pipelines.step import StepResult
 from pipelines.tables.delta import read_table
 from pipelines.tables.version import parse_version
@@ -50,6 +50,8 @@ def write_reviews(folder: Path) -> Path:
         "train/neg/906_1.txt": texts["train/neg/5_2.txt"],
         "train/neg/907_1.txt": b"zebra " * 9_000 + b"okapi",
     }
+    for number in range(4):  # a word that the exam alone has
+        texts[f"test/pos/{number}_8.txt"] += b" giraffe"
     for path, content in texts.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
@@ -98,6 +100,9 @@ def test_texts_become_codes_of_a_vocabulary_of_the_training_split(
     rows = read_table(spark, parse_version(made.tables[0])).collect()
     assert max(len(row.review_tokens) for row in rows) == 400
     assert {code for row in rows for code in row.review_tokens} <= set(range(1, column.size))
+    words = read_json(Path(made.files["state"]))["encode"]["tokens"]["review_tokens"]
+    assert {"superb", "weak", "word7"} <= {*words}
+    assert "giraffe" not in words
     # words of one text only are out of vocabulary
     (zebra,) = [row for row in rows if row.number == 907]
     assert set(zebra.review_tokens) == {1}

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from pipelines.errors import ParameterError
-from pipelines.given_networks import resolve_start
+from pipelines.given_networks import begin_with, resolve_start
 from pipelines.registry import package, store
 from pipelines.step import StepResult
 from pipelines.train import TrainParams, launch_training, run
 from pipelines.training import distributed
 from pipelines.training.home import training_key
+from pipelines.training.layer_graph import named_layers
+from pipelines.training.models import build_model_of
 from pipelines.world import ONE
 from tests.pipelines import tiny
 
@@ -86,6 +88,21 @@ def test_the_file_not_its_name_decides(
     assert training_key(replace(first, start_from=str(copied))) != named
     with pytest.raises(ParameterError, match="--start-from: expected a model file, NAME@champion"):
         training_key(replace(first, start_from="/none.keras"))
+
+
+def test_codes_are_read_by_the_state_that_lies_beside_the_network(
+    first: TrainParams, source: StepResult, tmp_path: Path
+) -> None:
+    copied, ours = tmp_path / "model.keras", tmp_path / "ours.json"
+    copied.write_bytes(Path(source.files["model"]).read_bytes())
+    for path, shops in ((tmp_path / "features_state.json", ["a", "b"]), (ours, ["b", "a"])):
+        path.write_text(json.dumps(tiny.STATE | {"encode": {"vocabularies": {"shop": shops}}}))
+    params = replace(first, state=str(ours), start_from=str(copied), seed=9)
+    model = build_model_of(params, tiny.FEATURES)
+    said = begin_with(params, tiny.FEATURES, model)
+    assert "embed_0 word by word, 2 of 2 known there" in said["start"]
+    rows = named_layers(model)["embed_0"].get_weights()[0]
+    assert rows.tolist() == _weights(source)["embed_0"][0][[0, 2, 1]].tolist()
 
 
 def test_a_registered_model_is_verified_before_it_is_started_from(

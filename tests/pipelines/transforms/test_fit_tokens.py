@@ -32,6 +32,8 @@ def test_words_are_ranked_by_the_texts_that_hold_them(spark: SparkSession) -> No
     )  # fmt: skip
     capped = fit_encode(df, [Tokens("text", 3, max_size=1, min_count=1)], ["id"])
     assert capped.tokens == {"text_tokens": ("film",)}
+    every = fit_encode(df, [Tokens("text", 3, min_count=1)], ["id"])
+    assert every.tokens == {"text_tokens": ("film", "good", "a", "bad", "nice")}
 
 
 def test_batch_and_online_give_the_same_codes_and_the_unknown_is_one(spark: SparkSession) -> None:

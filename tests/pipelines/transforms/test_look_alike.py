@@ -64,6 +64,31 @@ def test_a_distance_as_a_similarity_lets_in_just_that_far() -> None:
         assert just >= NearImages("photo", distance).similarity > further
 
 
+def _image_of(bits: Any) -> Any:
+    """The image of 17 by 16 pixels whose hash these bits are."""
+    steps = np.where(bits.reshape(16, 16), 1, -1)
+    rows = np.concatenate([np.zeros((16, 1), int), steps.cumsum(1)], 1) + 128
+    return rows[..., None].repeat(3, 2).astype(np.uint8)
+
+
+def test_images_just_that_far_apart_are_near_and_one_bit_further_they_are_not(
+    spark: SparkSession,
+) -> None:
+    bits = np.random.default_rng(1).random(256) < 0.5
+    near, far = bits.copy(), bits.copy()
+    near[:10] ^= True
+    far[-11:] ^= True
+    assert difference_bits(_image_of(bits)).tolist() == bits.tolist()
+    splits = zip(("train", "validation", "test"), (bits, near, far), strict=True)
+    rows = [(name, bytearray(to_png(_image_of(said)))) for name, said in splits]
+    df = spark.createDataFrame(rows, "split string, photo binary")
+    hashed = hash_images(df, ["split"], NEAR, ImageShape(16, 17))
+    assert count_near(find_near(hashed, NEAR.similarity)) == {
+        "train": {"validation": 1},
+        "validation": {"train": 1},
+    }
+
+
 def test_leaks_are_found_counted_and_filtered_where_asked(spark: SparkSession) -> None:
     images = {
         1: ("train", _image(1)),

@@ -2,6 +2,7 @@
 
 import doctest
 import random
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -28,8 +29,8 @@ _ROWS = [
 ]
 
 
-def _frame(spark: SparkSession) -> DataFrame:
-    rows = [(*row, "kept") for row in _ROWS]
+def _frame(spark: SparkSession, given: list[Any] = _ROWS) -> DataFrame:
+    rows = [(*row, "kept") for row in given]
     return spark.createDataFrame(rows, f"id long, split string, text string, {FATE} string")
 
 
@@ -54,6 +55,30 @@ def test_rows_near_to_a_later_split_or_to_an_earlier_row_are_filtered(spark: Spa
     assert [row["id"] for row in marked if row[FATE] == "filtered:near_duplicate"] == [2]
     nothing = NearDuplicates("text", 0.8, 2, across="report", within="report")
     assert {row[FATE] for row in mark_near(df, found, ["id"], nothing).collect()} == {"kept"}
+
+
+def test_a_pair_just_that_similar_is_near_and_a_part_of_a_longer_text_is_not(
+    spark: SparkSession,
+) -> None:
+    rows: list[Any] = [
+        (1, "train", "a b c d"),
+        (2, "test", "a b c d e f g h"),  # four of eight shared
+        (3, "train", "k l m n o p q r s t"),
+        (4, "test", "k l m n o p q r s t 0 1 2 3 4 5 6 7 8 9 x"),  # ten of twenty-one
+    ]
+    near = NearDuplicates("text", similarity=0.5, shingle=1)
+    found = find_near(hash_texts(_frame(spark, rows), ["id"], near), near.similarity)
+    assert sorted((row["_key"].id, row["near_split"]) for row in found.collect()) == [
+        (1, "test"), (2, "train"),
+    ]  # fmt: skip
+
+
+def test_a_template_of_one_split_does_not_hide_a_row_of_another(spark: SparkSession) -> None:
+    # each is held to fifty others: to fifty of each split
+    rows: list[Any] = [(key, "train", "one text of sixty rows") for key in range(60)]
+    df = _frame(spark, [*rows, (60, "test", "one text of sixty rows")])
+    found = find_near(hash_texts(df, ["id"], NEAR), NEAR.similarity)
+    assert count_near(found) == {"train": {"train": 59, "test": 60}, "test": {"train": 1}}
 
 
 def test_every_pair_of_the_similarity_shares_a_band_and_no_stranger_does() -> None:
