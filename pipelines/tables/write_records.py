@@ -5,9 +5,9 @@ See ``records``, which reads them and says why.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from deltalake import CommitProperties, Transaction, write_deltalake
@@ -34,6 +34,7 @@ BLOCK = 100
 _COMPACT_EVERY = 200
 _CHECKPOINT_EVERY = 20
 _TRIES = 4
+_Made = TypeVar("_Made")
 
 
 def append_once(
@@ -68,7 +69,8 @@ def append_once(
         try:
             said = Transaction(name, _digest(rows))
             made = pa.Table.from_pylist(list(rows), schema=schema)
-            return _append(path, made, said, partition_by)
+            # where no lock keeps others out, one may say the same meanwhile: then it is there
+            return _again_on_top(lambda: _append(path, made, said, partition_by))
         except (DeltaError, OSError) as error:
             raise TableError(
                 f"expected to append {len(rows)} rows to the table {path}; {error}. Mend what it "
@@ -106,17 +108,20 @@ def delete_where_in(path: Path, column: str, values: Sequence[str]) -> None:
         TableError: The table can't be read or written.
     """
     with plain_errors(path):
-        left = _TRIES
-        while values:
-            try:
-                _overwrite(path, [(column, "not in", list(values))])
-                break
-            except CommitFailedError:
-                left -= 1
-                if not left:
-                    raise
+        if values:
+            _again_on_top(lambda: _overwrite(path, [(column, "not in", list(values))]))
         # readers of older versions lose them: what is deleted must be gone
         open_table(path).vacuum(0, dry_run=False, enforce_retention_duration=False)
+
+
+def _again_on_top(write: Callable[[], _Made]) -> _Made:
+    """Write again, on what is there then, if another writer's commit came in between."""
+    for _ in range(_TRIES - 1):
+        try:
+            return write()
+        except CommitFailedError:
+            continue
+    return write()
 
 
 def _overwrite(path: Path, where: Sequence[tuple[str, str, Any]]) -> None:

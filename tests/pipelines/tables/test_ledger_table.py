@@ -6,19 +6,23 @@ from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
+from deltalake.exceptions import CommitFailedError
 from pyspark.sql import SparkSession
 
-from pipelines.errors import DataQualityError
+from pipelines.errors import DataQualityError, TableError
 from pipelines.layout import Layout
 from pipelines.step import Fates, StepResult
 from pipelines.tables import measures_table, write_records
 from pipelines.tables.ledger_table import account_for, read_ledger, require_passed
 from pipelines.tables.measures_table import Past, keep_numbers, last_versions
+from pipelines.tables.records import read_records
 from pipelines.tables.version import TableVersion
 from pipelines.tables.write import write_table
+from pipelines.tables.write_records import append_once
 from tests.opened import opened
 from tests.passed import mark_passed
 
@@ -146,3 +150,34 @@ def test_a_table_of_an_earlier_release_goes_on_as_it_is(
     keep_numbers(layout, TableVersion(table.path, 1), {"rows": 2}, passed=True)
     found = last_versions(layout, TableVersion(table.path, 2), 1, 9)
     assert [past.numbers["rows"] for past in found] == [1, 2]
+
+
+def test_what_another_writer_says_meanwhile_is_not_said_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, schema = tmp_path / "ledger", pa.schema([("name", pa.string())])
+    append_once(path, [{"name": "a"}], schema, "a")
+    tries: list[str] = []
+
+    def after_the_other(*words: Any, **properties: Any) -> None:
+        tries.append("b")
+        write_deltalake(*words, **properties)
+        raise CommitFailedError("Failed to commit transaction: Concurrent transaction failed.")
+
+    monkeypatch.setattr(write_records, "write_deltalake", after_the_other)
+    assert not append_once(path, [{"name": "b"}], schema, "b")
+    assert tries == ["b"]
+    assert sorted(row["name"] for row in read_records(path)) == ["a", "b"]
+
+
+def test_who_never_gets_to_commit_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, schema = tmp_path / "ledger", pa.schema([("name", pa.string())])
+    append_once(path, [{"name": "a"}], schema, "a")
+
+    def always_late(*_: Any, **__: Any) -> None:
+        raise CommitFailedError("Failed to commit transaction: Concurrent transaction failed.")
+
+    monkeypatch.setattr(write_records, "write_deltalake", always_late)
+    with pytest.raises(TableError, match="expected to append 1 rows to the table"):
+        append_once(path, [{"name": "b"}], schema, "b")
+    assert [row["name"] for row in read_records(path)] == ["a"]
