@@ -21,7 +21,7 @@ import numpy as np
 
 from pipelines.cli import parse_params
 from pipelines.evaluation import kinds
-from pipelines.evaluation.arrays import Arrays, join_arrays, read_batches
+from pipelines.evaluation.arrays import Arrays
 from pipelines.evaluation.footprint import count_weights, seconds_per_1000_rows, use_one_thread
 from pipelines.evaluation.predict import Predictor, open_network
 from pipelines.evaluation.quantize import pack, quantize
@@ -32,7 +32,7 @@ from pipelines.world import ONE
 from schemas.encode import FeatureSet
 from schemas.target import Target
 from tests.benchmarks.machine import describe_machine
-from tests.benchmarks.scored import files_of, open_model
+from tests.benchmarks.scored import open_model, rows_of
 
 _REPEATS, _TIMED_ROWS, _TIMED_ROWS_OF_LISTS = 15, 8192, 1024
 # what is known of one form of one seed's network
@@ -89,7 +89,7 @@ def main() -> None:
 def _one_seed(params: TrainParams, said: argparse.Namespace) -> dict[str, Measured]:
     """Train and measure all ways with one seed; by way and form."""
     features = read_features(Path(said.state))
-    validation = _rows(said.features, features)
+    validation = rows_of("validation", said.features, features)
     teacher, predictors = "", dict[str, Predictor]()
     found: dict[str, Measured] = {}
     for way in ways_of(tuple(said.student), said.temperature, features.target):
@@ -126,11 +126,6 @@ def _sizes(path: Path) -> Measured:
 def _figures(predict: Predictor, rows: Arrays, features: FeatureSet) -> Measured:
     name = kinds.figure_of(features.target).name
     return {"figure": kinds.figures_of(features.target, rows.label, predict(rows))[name]}
-
-
-def _rows(table: str, features: FeatureSet) -> Arrays:
-    files = files_of(table, features)["validation"]
-    return join_arrays([*read_batches(files, features)], features)
 
 
 def _table(found: list[dict[str, Measured]], words: str) -> str:

@@ -10,15 +10,12 @@ from typing import Any
 import numpy as np
 
 from pipelines.evaluation import kinds, metrics
-from pipelines.evaluation.arrays import Arrays, join_arrays, read_batches
-from pipelines.evaluation.predict import open_predictor
-from pipelines.loading.local_copies import LocalCopies
-from pipelines.loading.split_files import split_files
-from pipelines.state import file_digest, read_features, read_json
-from pipelines.tables.version import parse_version
+from pipelines.evaluation.arrays import Arrays
+from pipelines.state import read_features, read_json
 from pipelines.train import Supervision, TrainParams, run
 from pipelines.world import ONE
 from tests.benchmarks.methods_table import Curve
+from tests.benchmarks.scored import open_model, rows_of
 
 # the first that an epoch says is comparable between losses
 _COMPARABLE = ("val_log_loss", "val_rmse", "val_loss")
@@ -29,7 +26,7 @@ class Trainings:
     """Trains on a table by flags, under ``root``; what is known is not trained again."""
 
     def __init__(self, features: str, state: str, root: Path) -> None:
-        self._table = parse_version(features)
+        self._table = features
         self._features = read_features(Path(state))
         self._root = root
         self._fixed: dict[str, Any] = {
@@ -71,7 +68,7 @@ class Trainings:
 
     def _score(self, model: str) -> dict[str, float]:
         target, rows = self._features.target, self._validation()
-        given = open_predictor(model, file_digest(Path(model)), target)(rows)
+        given = open_model(model, target)(rows)
         found = kinds.figures_of(target, rows.label, given)
         if target.kind == "binary":
             counts = metrics.confusion(rows.label, given, _THRESHOLD)
@@ -80,10 +77,7 @@ class Trainings:
 
     def _validation(self) -> Arrays:
         if self._rows is None:
-            copies, table = LocalCopies("", 1), self._table
-            files = split_files(table.path, table.version, self._features, copies)
-            batches = read_batches(files["validation"], self._features)
-            self._rows = join_arrays([*batches], self._features)
+            self._rows = rows_of("validation", self._table, self._features)
         return self._rows
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pipelines.evaluation import measure
+from pipelines.evaluation.arrays import Arrays, join_arrays, read_batches
 from pipelines.evaluation.measure import Scores
 from pipelines.evaluation.predict import Predictor, open_predictor
 from pipelines.loading.local_copies import LocalCopies
@@ -17,6 +18,11 @@ def files_of(table: str, features: FeatureSet) -> dict[str, list[str]]:
     """Give the files of each split of a local table, ``path@vN``."""
     pinned = parse_version(table)
     return split_files(pinned.path, pinned.version, features, LocalCopies("", 1))
+
+
+def rows_of(split: str, table: str, features: FeatureSet) -> Arrays:
+    """Read all rows of a split of ``table`` into memory."""
+    return join_arrays([*read_batches(files_of(table, features)[split], features)], features)
 
 
 def open_model(path: str, target: Target) -> Predictor:
